@@ -1,0 +1,46 @@
+# Needs only Python >= 3.11, make and git: everything else is installed below
+# .venv and .tools from the hash-locked files in requirements/.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+UV := .tools/uv/bin/uv
+SYNC = $(UV) pip sync --quiet --require-hashes --python
+VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON)
+
+.PHONY: help
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .venv/.synced .tools/sam/.synced .tools/ministack/.synced ## install every tool from the locks
+
+$(UV): requirements/uv.txt
+	@echo "setting up uv"
+	@$(PYTHON) -m venv .tools/uv
+	@.tools/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/.synced: requirements/dev.txt $(UV)
+	@echo "setting up .venv"
+	@$(VENV) .venv
+	@$(SYNC) .venv $<
+	@touch $@
+
+.tools/%/.synced: requirements/%.txt $(UV)
+	@echo "setting up .tools/$*"
+	@$(VENV) .tools/$*
+	@$(SYNC) .tools/$* $<
+	@touch $@
+
+.PHONY: lock
+lock: $(UV) ## refresh the locks in requirements/
+	@for name in uv dev sam ministack; do \
+	  $(UV) pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.11 \
+	    --custom-compile-command 'make lock' requirements/$$name.in -o requirements/$$name.txt; \
+	done
+
+.PHONY: clean
+clean: ## remove what make has installed and built
+	rm -rf .venv .tools .build
