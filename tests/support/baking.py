@@ -1,0 +1,134 @@
+"""Bake the template: the option matrix of cookiecutter.json and what it yields.
+
+Bakes need no network and leave the user's own Cookiecutter settings and replays alone.
+"""
+
+import itertools
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from cookiecutter.main import cookiecutter  # type: ignore[import-untyped]
+
+TEMPLATE = Path(__file__).resolve().parents[2]
+
+PROMPTS: dict[str, Any] = {
+    name: default
+    for name, default in json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8")).items()
+    if not name.startswith("_")
+}
+"""Every answer people are asked for, with its default or its list of choices."""
+
+OPTIONS: dict[str, tuple[str, ...]] = {
+    name: tuple(choices) for name, choices in PROMPTS.items() if isinstance(choices, list)
+}
+"""The answers with choices, default first."""
+
+CORE = tuple(
+    name for name in ("layout", "auth", "iac", "network", "atlas_setup") if name in OPTIONS
+)
+"""The options whose product is tested in full; the others are covered pairwise."""
+
+# Shared bakes stay exactly as baked: tools that run inside one keep their caches to themselves.
+TIDY = {
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTEST_ADDOPTS": "-p no:cacheprovider",
+    "RUFF_NO_CACHE": "true",
+    "MYPY_CACHE_DIR": os.devnull,
+}
+
+
+@dataclass(frozen=True)
+class BakedProject:
+    """One baked project: the folder and the answers it was made from, defaults included."""
+
+    path: Path
+    answers: Mapping[str, str]
+
+    @property
+    def package(self) -> str:
+        """Name of the importable package under `src/`."""
+        return self.answers["project_slug"].replace("-", "_")
+
+    @property
+    def source(self) -> Path:
+        """The package folder."""
+        return self.path / "src" / self.package
+
+    @cached_property
+    def files(self) -> frozenset[str]:
+        """Every file, relative to the project, with forward slashes."""
+        return frozenset(
+            file.relative_to(self.path).as_posix()
+            for file in self.path.rglob("*")
+            if file.is_file()
+        )
+
+    def read(self, name: str) -> str:
+        """Text of one file of the project."""
+        return (self.path / name).read_text("utf-8")
+
+    def run(
+        self, *command: str, env: Mapping[str, str] | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project folder, without leaving tool caches there.
+
+        `env` is added to this process's environment. Unless `check` is false a command that
+        fails raises an AssertionError that carries its output.
+        """
+        done = subprocess.run(
+            command,
+            cwd=self.path,
+            env={**os.environ, **TIDY, **(env or {})},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+        if check:
+            assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+        return done
+
+
+def combinations(*names: str) -> list[Any]:
+    """Product of the named options (all of CORE without names) for `pytest.mark.parametrize`.
+
+    Each is a dict of answers with an id such as `multi-lambda/password/nat`.
+    """
+    names = names or CORE
+    return [
+        pytest.param(dict(zip(names, values, strict=True)), id="/".join(values))
+        for values in itertools.product(*(OPTIONS[name] for name in names))
+    ]
+
+
+def bake(output_dir: Path, accept_hooks: bool = True, /, **answers: str) -> BakedProject:
+    """Bake into a new folder under `output_dir` as `cookiecutter --no-input` would.
+
+    Answers not given keep their defaults. Raises what Cookiecutter raises, such as
+    FailedHookException when an answer is refused.
+    """
+    with TemporaryDirectory() as home:
+        config = Path(home, "config.yaml")
+        config.write_text(
+            json.dumps({"cookiecutters_dir": f"{home}/templates", "replay_dir": f"{home}/replay"}),
+            "utf-8",
+        )
+        path = cookiecutter(
+            str(TEMPLATE),
+            no_input=True,
+            extra_context=answers,
+            output_dir=str(output_dir),
+            config_file=str(config),
+            accept_hooks=accept_hooks,
+        )
+        [replay] = Path(home, "replay").iterdir()
+        context = json.loads(replay.read_text("utf-8"))["cookiecutter"]
+    return BakedProject(Path(path), {name: context[name] for name in PROMPTS})
