@@ -1,0 +1,34 @@
+"""GET / says which database the service is connected to."""
+
+import json
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from .connection import Connection, Unavailable
+
+logger = Logger()
+
+# Outside the handler: made once per execution environment, used by all its invocations.
+mongodb = Connection.from_environment()
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer an HTTP API request (payload format 2.0)."""
+    try:
+        with mongodb.database(context) as db:
+            ping = db.command("ping")
+            return reply(200, {"database": db.name, "ping": ping["ok"]})
+    except Unavailable:
+        return reply(503, {"message": "The database is unavailable. Try again."})
+
+
+def reply(status: int, body: dict[str, Any]) -> dict[str, Any]:
+    """Build the answer that API Gateway expects."""
+    return {
+        "statusCode": status,
+        "headers": {"content-type": "application/json"},
+        "body": json.dumps(body),
+    }

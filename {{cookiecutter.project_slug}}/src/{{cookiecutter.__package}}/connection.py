@@ -1,0 +1,283 @@
+"""The service's MongoClient: one per execution environment, made outside the handlers.
+
+Nothing else builds a client. The reasons are MongoDB's own:
+https://www.mongodb.com/docs/atlas/manage-connections-aws-lambda/
+"""
+{% if cookiecutter.auth == "password" %}
+import json
+{%- endif %}
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+{% if cookiecutter.auth == "password" -%}
+import boto3
+{% endif -%}
+import pymongo
+from aws_lambda_powertools import Logger, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+{%- if cookiecutter.auth == "password" %}
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+{%- endif %}
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import (
+    AutoReconnect,
+    ConfigurationError,
+    ConnectionFailure,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
+from pymongo.monitoring import (
+    ConnectionClosedEvent,
+    ConnectionCreatedEvent,
+    ConnectionPoolListener,
+)
+
+Document = dict[str, Any]
+
+# What one attempt to reach the database may take, in seconds. INIT has 10 in all.
+CONNECT_TIMEOUT = 4.0
+# Answer this long before Lambda would end the environment, and its connection with it.
+DEADLINE_MARGIN = 1.0
+# A socket that was idle this long, often in a frozen environment, may be dead.
+MAX_IDLE = 60.0
+
+logger = Logger()
+
+
+class Unavailable(Exception):
+    """The database is out of reach or refuses us: answer 503.
+
+    The message says what to look at. It is for the log, and holds neither hosts nor credentials.
+    """
+
+
+class Connection:
+    """Owns the MongoClient of an execution environment. Build it at module scope:
+
+        mongodb = Connection.from_environment()
+
+        def handler(event, context):
+            with mongodb.database(context) as db:
+                return {"database": db.name}
+
+    It connects while Lambda initialises the environment, and never raises there, since a failed
+    import makes Lambda start over in a loop. Invocations try again.
+    """
+{% if cookiecutter.auth == "password" %}
+    def __init__(self, uri: str, database: str, secret_arn: str | None) -> None:
+        self._uri = uri
+        self._database = database
+        self._secret_arn = secret_arn
+{%- else %}
+    def __init__(self, uri: str, database: str) -> None:
+        self._uri = uri
+        self._database = database
+{%- endif %}
+        self._client: MongoClient[Document] | None = None
+        self._pool = _Pool()
+        self._last_used = 0.0
+        self._lock = threading.Lock()
+        self._connect_early()
+
+    @classmethod
+    def from_environment(cls) -> "Connection":
+{%- if cookiecutter.auth == "password" %}
+        """Read `MONGODB_URI`, `MONGODB_DATABASE` and `MONGODB_SECRET_ARN`.
+
+        The secret is JSON with `username` and `password`. Without an ARN, as on a laptop, the
+        client uses the URI as it stands.
+        """
+        return cls(
+            os.environ.get("MONGODB_URI", ""),
+            os.environ.get("MONGODB_DATABASE", ""),
+            os.environ.get("MONGODB_SECRET_ARN"),
+        )
+{%- else %}
+        """Read `MONGODB_URI` and `MONGODB_DATABASE`.
+
+        The URI names the mechanism, MONGODB-AWS, and holds no credentials: the driver takes those
+        of the execution role from the environment.
+        """
+        return cls(
+            os.environ.get("MONGODB_URI", ""),
+            os.environ.get("MONGODB_DATABASE", ""),
+        )
+{%- endif %}
+
+    @contextmanager
+    def database(self, context: LambdaContext) -> Iterator[Database[Document]]:
+        """Lend the database to one invocation.
+
+        Every operation in the block must end `DEADLINE_MARGIN` before the invocation's deadline.
+
+        Raises:
+            Unavailable: MongoDB is out of reach, too slow or refuses the credentials.
+        """
+        seconds = context.get_remaining_time_in_millis() / 1000 - DEADLINE_MARGIN
+        try:
+            with pymongo.timeout(max(seconds, 0.001)):  # 0 would mean no limit
+                yield self._borrow()[self._database]
+            self._last_used = time.time()
+        except (PyMongoError, Unavailable) as error:
+            reason = _why_unavailable(error)
+            if reason is None:
+                raise
+            _log(reason, error)
+            raise Unavailable(reason) from None
+
+    def _connect_early(self) -> None:
+        try:
+            with pymongo.timeout(CONNECT_TIMEOUT):
+                self._borrow()
+            self._last_used = time.time()
+        except Exception as error:  # whatever it is, the first invocation can report it
+            _log(_why_unavailable(error) or "Connecting failed", error)
+
+    def _borrow(self) -> MongoClient[Document]:
+        """Return the client; ping first if it has no connection known to be alive."""
+        client = self._replace(None) if self._client is None else self._client
+        # By the wall clock: the monotonic one may stand still while the environment is frozen.
+        if self._pool.size and time.time() - self._last_used < MAX_IDLE:
+            return client
+{%- if cookiecutter.auth == "password" %}
+        try:
+            self._ping(client)
+        except OperationFailure as error:
+            if not _refused(error):
+                raise
+            client = self._replace(client)  # the password may have been rotated
+            self._ping(client)
+{%- else %}
+        self._ping(client)
+{%- endif %}
+        return client
+
+    def _ping(self, client: MongoClient[Document]) -> None:
+        """Connect and authenticate, which creating a client alone does not."""
+        try:
+            with pymongo.timeout(CONNECT_TIMEOUT):
+                client.admin.command("ping")
+        except ServerSelectionTimeoutError:
+            raise
+        except AutoReconnect:  # the socket had died, or the primary had moved, while frozen
+            client.admin.command("ping")
+
+    def _replace(self, stale: MongoClient[Document] | None) -> MongoClient[Document]:
+        """Build the client, unless another thread has replaced the stale one already.
+
+        The stale one is dropped, not closed: closing waits for a server that refuses it.
+        """
+        with self._lock:
+            if self._client is None or self._client is stale:
+                if not self._uri or not self._database:
+                    raise Unavailable("MONGODB_URI or MONGODB_DATABASE is not set")
+                pool = _Pool()
+{%- if cookiecutter.auth == "password" %}
+                credentials = _read_secret(self._secret_arn) if self._secret_arn else {}
+{%- endif %}
+                try:
+                    self._client = MongoClient(
+                        self._uri,
+                        appname=os.environ.get("AWS_LAMBDA_FUNCTION_NAME"),
+                        # An environment serves one invocation at a time. Raise it for threads.
+                        maxPoolSize=1,
+                        maxIdleTimeMS=int(MAX_IDLE * 1000),
+                        # Also the only bound on DNS lookups and on the driver's monitors.
+                        connectTimeoutMS=3000,
+                        tz_aware=True,
+                        event_listeners=[pool],
+{%- if cookiecutter.auth == "password" %}
+                        **credentials,
+{%- endif %}
+                    )
+                except (PyMongoError, ValueError):  # their messages quote the URI
+                    raise Unavailable("MONGODB_URI is not a usable connection string") from None
+                self._pool = pool
+            return self._client
+
+
+class _Pool(ConnectionPoolListener):
+    """Counts the pool's connections, and reports each new one as a metric.
+
+    `ConnectionsOpened` stays far below the number of invocations as long as the client is reused.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def connection_created(self, event: ConnectionCreatedEvent) -> None:
+        self.size += 1
+        namespace = os.environ.get("POWERTOOLS_SERVICE_NAME", "local")
+        function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local")
+        with single_metric("ConnectionsOpened", MetricUnit.Count, 1, namespace=namespace) as metric:
+            metric.add_dimension("FunctionName", function)
+
+    def connection_closed(self, event: ConnectionClosedEvent) -> None:
+        self.size -= 1
+
+    def _ignore(self, event: object) -> None:
+        pass
+
+    pool_created = pool_ready = pool_cleared = pool_closed = _ignore
+    connection_ready = connection_check_out_started = _ignore
+    connection_check_out_failed = connection_checked_out = connection_checked_in = _ignore
+{% if cookiecutter.auth == "password" %}
+
+def _read_secret(secret_arn: str) -> dict[str, Any]:
+    """Return `username` and `password` from Secrets Manager."""
+    # Two attempts of these must fit into INIT beside the connection itself.
+    config = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 2})
+    try:
+        client = boto3.client("secretsmanager", config=config)
+        secret = json.loads(client.get_secret_value(SecretId=secret_arn)["SecretString"])
+        return {"username": str(secret["username"]), "password": str(secret["password"])}
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        raise Unavailable(f"Reading the secret MONGODB_SECRET_ARN failed: {code}") from None
+    except BotoCoreError as error:
+        name = type(error).__name__
+        raise Unavailable(f"Reading the secret MONGODB_SECRET_ARN failed: {name}") from None
+    except (KeyError, TypeError, ValueError):  # their messages may quote the secret
+        raise Unavailable(
+            "The secret MONGODB_SECRET_ARN is not JSON with username and password"
+        ) from None
+{% endif %}
+
+def _refused(error: OperationFailure) -> bool:
+    """Whether MongoDB refused the credentials: 18, on Atlas also 8000 with "bad auth"."""
+    return error.code == 18 or (error.code == 8000 and "bad auth" in str(error))
+
+
+def _why_unavailable(error: Exception) -> str | None:
+    """Say what to look at, or return None for an error that is the handler's own."""
+    match error:
+        case Unavailable():
+            return str(error)
+        case OperationFailure() if _refused(error):
+{%- if cookiecutter.auth == "password" %}
+            return "MongoDB refuses the password in the secret: is it the database user's?"
+{%- else %}
+            return "MongoDB refuses the execution role: is its ARN a database user in Atlas?"
+{%- endif %}
+        case ServerSelectionTimeoutError():
+            return "No MongoDB server answers: does Atlas admit this function's network?"
+        case ConfigurationError():
+            return "The host in MONGODB_URI has no usable DNS records"
+        case ConnectionFailure():
+            return "The connection to MongoDB was lost"
+        case PyMongoError() if error.timeout:
+            return "MongoDB did not finish before the invocation's deadline"
+    return None
+
+
+def _log(reason: str, error: Exception) -> None:
+    """Log class and code only: the driver's messages name hosts."""
+    logger.error(reason, error=type(error).__name__, code=getattr(error, "code", None))

@@ -1,0 +1,12 @@
+"""The function answers through the database."""
+
+import json
+
+from conftest import Invoke
+
+
+def test_answers_with_the_connected_database(invoke: Invoke, database: str) -> None:
+    response = invoke("GET /")
+
+    assert response["statusCode"] == 200
+    assert json.loads(response["body"]) == {"database": database, "ping": 1.0}
