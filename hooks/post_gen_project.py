@@ -1,0 +1,50 @@
+"""Removes the files that the answers don't ask for, then says what to do next.
+
+Cookiecutter renders this file before it runs it, with whatever Python it has itself (3.8 or
+later), in the new project's folder.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
+PACKAGE = "src/" + ANSWERS["__package"]
+
+# Every path that some projects don't have, and the answers of those that do.
+VARIANTS = {
+    f"{PACKAGE}/app.py": {"layout": ["single", "multi"]},
+    f"{PACKAGE}/api.py": {"layout": ["multi", "multi-lambda"]},
+    f"{PACKAGE}/client.py": {"layout": ["multi", "multi-lambda"]},
+    f"{PACKAGE}/functions": {"layout": ["multi", "multi-lambda"]},
+    f"{PACKAGE}/items.py": {"layout": ["multi", "multi-lambda"]},
+    "tests/test_api.py": {"layout": ["multi", "multi-lambda"]},
+    "tests/test_app.py": {"layout": ["single"]},
+    "tests/test_items.py": {"layout": ["multi", "multi-lambda"]},
+    "tests/test_rotation.py": {"auth": ["password"]},
+}
+
+NEXT = """
+Your project is in {project_slug}. Next:
+
+  1. cd {project_slug}
+  2. uv run pytest                     runs its tests
+  3. sam build && sam deploy --guided  puts it on AWS
+"""
+
+PUBLIC = """
+WARNING: with network=public, Atlas has to admit every address on the internet,
+         0.0.0.0/0. Use it for a trial, never for data that matters.
+"""
+
+for path, needed in VARIANTS.items():
+    if any(ANSWERS[name] not in values for name, values in needed.items()):
+        if Path(path).is_dir():
+            shutil.rmtree(path)
+        else:
+            Path(path).unlink(missing_ok=True)
+
+sys.stdout.write(NEXT.format_map(ANSWERS))
+if ANSWERS["network"] == "public":
+    sys.stdout.write(PUBLIC)
