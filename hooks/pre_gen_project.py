@@ -132,4 +132,4 @@ def faults() -> list[str]:
     return sentences
 
 
-sys.exit("\n".join(faults()))
+sys.exit("\n".join(faults()) or 0)
