@@ -55,7 +55,9 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def has_docker() -> bool:
     """Whether a Docker engine runs here."""
     docker = shutil.which("docker")
-    return bool(docker) and not subprocess.run([docker, "info"], capture_output=True).returncode
+    if docker is None:
+        return False
+    return subprocess.run([docker, "info"], capture_output=True).returncode == 0
 
 
 @contextmanager

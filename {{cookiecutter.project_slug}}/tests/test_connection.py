@@ -32,7 +32,7 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> Connection:
 
 
 def test_an_unreachable_database_is_unavailable_before_the_deadline(
-    unreachable: Connection, capsys: pytest.CaptureFixture[str]
+    unreachable: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     context = Context(seconds=1.5)
 
@@ -40,9 +40,8 @@ def test_an_unreachable_database_is_unavailable_before_the_deadline(
         db.command("ping")
 
     assert context.get_remaining_time_in_millis() > 0
-    log = capsys.readouterr().out
-    assert "No MongoDB server answers" in log
-    assert "127.0.0.1" not in log
+    assert "No MongoDB server answers" in caplog.text
+    assert "127.0.0.1" not in caplog.text
 
 
 def test_a_slow_operation_ends_before_the_deadline() -> None:
@@ -62,13 +61,15 @@ def test_an_error_of_the_handler_stays_its_own() -> None:
 
     with pytest.raises(ZeroDivisionError), mongodb.database(Context()):
         _ = 1 / 0
+    with mongodb.database(Context()) as db:
+        db.duplicates.insert_one({"_id": 1})
     with pytest.raises(DuplicateKeyError), mongodb.database(Context()) as db:
-        db.duplicates.insert_many([{"_id": 1}, {"_id": 1}])
+        db.duplicates.insert_one({"_id": 1})
 
 
-@pytest.mark.parametrize("uri", ["", "localhost", "mongodb://[", "mongodb://a:b@c:d/?x"])
+@pytest.mark.parametrize("uri", ["", "mongodb://[", "mongodb://a:b@c:d/?x"])
 def test_an_unusable_uri_is_reported_and_not_shown(
-    uri: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    uri: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("MONGODB_URI", uri)
 
@@ -76,6 +77,5 @@ def test_an_unusable_uri_is_reported_and_not_shown(
 
     with pytest.raises(Unavailable, match="MONGODB_URI"), mongodb.database(Context()):
         pass
-    log = capsys.readouterr().out
-    assert "MONGODB_URI" in log
-    assert not uri or uri not in log
+    assert "MONGODB_URI" in caplog.text
+    assert not uri or uri not in caplog.text

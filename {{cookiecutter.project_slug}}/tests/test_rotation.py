@@ -155,7 +155,7 @@ def collect(function: Any, mongodb: Connection, failures: list[BaseException]) -
 
 @pytest.mark.parametrize("secret", ["", "hunter2", "[]", '{"username": "hunter2"}'])
 def test_a_malformed_secret_is_reported_and_not_shown(
-    secret: str, secrets_manager: SecretsManager, capsys: pytest.CaptureFixture[str]
+    secret: str, secrets_manager: SecretsManager, caplog: pytest.LogCaptureFixture
 ) -> None:
     secrets_manager.secret = secret
     mongodb = Connection.from_environment()
@@ -163,6 +163,5 @@ def test_a_malformed_secret_is_reported_and_not_shown(
     with pytest.raises(Unavailable, match="not JSON with username and password"):
         use(mongodb)
 
-    log = capsys.readouterr().out
-    assert "MONGODB_SECRET_ARN" in log
-    assert "hunter2" not in log
+    assert "MONGODB_SECRET_ARN" in caplog.text
+    assert "hunter2" not in caplog.text

@@ -137,71 +137,69 @@ class Connection:
         try:
             with pymongo.timeout(CONNECT_TIMEOUT):
                 self._borrow()
-            self._last_used = time.time()
         except Exception as error:  # whatever it is, the first invocation can report it
             _log(_why_unavailable(error) or "Connecting failed", error)
 
     def _borrow(self) -> MongoClient[Document]:
         """Return the client; ping first if it has no connection known to be alive."""
-        client = self._replace(None) if self._client is None else self._client
-        # By the wall clock: the monotonic one may stand still while the environment is frozen.
-        if self._pool.size and time.time() - self._last_used < MAX_IDLE:
-            return client
+        with self._lock:  # so that threads which find the connection gone mend it once
+            if self._client is None:
+                self._client = self._build()
+            # By the wall clock: the monotonic one may stand still while the environment is frozen.
+            if self._pool.size and time.time() - self._last_used < MAX_IDLE:
+                return self._client
 {%- if cookiecutter.auth == "password" %}
-        try:
-            self._ping(client)
-        except OperationFailure as error:
-            if not _refused(error):
-                raise
-            client = self._replace(client)  # the password may have been rotated
-            self._ping(client)
+            try:
+                _ping(self._client)
+            except OperationFailure as error:
+                if not _refused(error):
+                    raise
+                # The password may have been rotated. The old client is dropped, not closed:
+                # closing would wait for the server that refuses it.
+                self._client = self._build()
+                _ping(self._client)
 {%- else %}
-        self._ping(client)
+            _ping(self._client)
 {%- endif %}
-        return client
-
-    def _ping(self, client: MongoClient[Document]) -> None:
-        """Connect and authenticate, which creating a client alone does not."""
-        try:
-            with pymongo.timeout(CONNECT_TIMEOUT):
-                client.admin.command("ping")
-        except ServerSelectionTimeoutError:
-            raise
-        except AutoReconnect:  # the socket had died, or the primary had moved, while frozen
-            client.admin.command("ping")
-
-    def _replace(self, stale: MongoClient[Document] | None) -> MongoClient[Document]:
-        """Build the client, unless another thread has replaced the stale one already.
-
-        The stale one is dropped, not closed: closing waits for a server that refuses it.
-        """
-        with self._lock:
-            if self._client is None or self._client is stale:
-                if not self._uri or not self._database:
-                    raise Unavailable("MONGODB_URI or MONGODB_DATABASE is not set")
-                pool = _Pool()
-{%- if cookiecutter.auth == "password" %}
-                credentials = _read_secret(self._secret_arn) if self._secret_arn else {}
-{%- endif %}
-                try:
-                    self._client = MongoClient(
-                        self._uri,
-                        appname=os.environ.get("AWS_LAMBDA_FUNCTION_NAME"),
-                        # An environment serves one invocation at a time. Raise it for threads.
-                        maxPoolSize=1,
-                        maxIdleTimeMS=int(MAX_IDLE * 1000),
-                        # Also the only bound on DNS lookups and on the driver's monitors.
-                        connectTimeoutMS=3000,
-                        tz_aware=True,
-                        event_listeners=[pool],
-{%- if cookiecutter.auth == "password" %}
-                        **credentials,
-{%- endif %}
-                    )
-                except (PyMongoError, ValueError):  # their messages quote the URI
-                    raise Unavailable("MONGODB_URI is not a usable connection string") from None
-                self._pool = pool
+            self._last_used = time.time()
             return self._client
+
+    def _build(self) -> MongoClient[Document]:
+        """Build the client, which connects at its first operation."""
+        if not self._uri or not self._database:
+            raise Unavailable("MONGODB_URI or MONGODB_DATABASE is not set")
+{%- if cookiecutter.auth == "password" %}
+        credentials = _read_secret(self._secret_arn) if self._secret_arn else {}
+{%- endif %}
+        self._pool = _Pool()
+        try:
+            return MongoClient(
+                self._uri,
+                appname=os.environ.get("AWS_LAMBDA_FUNCTION_NAME"),
+                # An environment serves one invocation at a time. Raise it for threads.
+                maxPoolSize=1,
+                maxIdleTimeMS=int(MAX_IDLE * 1000),
+                # Also the only bound on DNS lookups and on the driver's monitors.
+                connectTimeoutMS=3000,
+                tz_aware=True,
+                event_listeners=[self._pool],
+{%- if cookiecutter.auth == "password" %}
+                **credentials,
+{%- endif %}
+            )
+        except (PyMongoError, ValueError):  # their messages quote the URI
+            raise Unavailable("MONGODB_URI is not a usable connection string") from None
+
+
+def _ping(client: MongoClient[Document]) -> None:
+    """Connect and authenticate, which building a client alone does not."""
+    try:
+        with pymongo.timeout(CONNECT_TIMEOUT):
+            client.admin.command("ping")
+    except ServerSelectionTimeoutError:
+        raise
+    except AutoReconnect:  # the socket had died, or the primary had moved, while frozen
+        client.admin.command("ping")
 
 
 class _Pool(ConnectionPoolListener):
