@@ -28,9 +28,11 @@ VARIANTS = {
 NEXT = """
 Your project is in {project_slug}. Next:
 
-  1. cd {project_slug}
-  2. uv run pytest                     runs its tests
-  3. sam build && sam deploy --guided  puts it on AWS
+  cd {project_slug}
+  uv run pytest
+  sam build && sam deploy --parameter-overrides ClusterHost=<host of your cluster>
+
+README.md tells you the rest.
 """
 
 PUBLIC = """

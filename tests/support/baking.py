@@ -3,19 +3,26 @@
 Bakes need no network and leave the user's own Cookiecutter settings and replays alone.
 """
 
+import ast
+import io
 import itertools
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 import pytest
+import yaml
 from cookiecutter.main import cookiecutter  # type: ignore[import-untyped]
+from markdown_it import MarkdownIt
 
 TEMPLATE = Path(__file__).resolve().parents[2]
 
@@ -42,6 +49,41 @@ TIDY = {
     "PYTEST_ADDOPTS": "-p no:cacheprovider",
     "RUFF_NO_CACHE": "true",
     "MYPY_CACHE_DIR": os.devnull,
+}
+
+
+class _CloudFormation(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms of its functions."""
+
+
+def _short_form(loader: _CloudFormation, function: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        assert isinstance(node, yaml.MappingNode)
+        value = loader.construct_mapping(node, deep=True)
+    if function == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {function if function in ("Ref", "Condition") else f"Fn::{function}": value}
+
+
+_CloudFormation.add_multi_constructor("!", _short_form)
+
+
+def _yaml(text: str) -> Any:
+    return yaml.load(text, _CloudFormation)  # noqa: S506 (a SafeLoader)
+
+
+PARSERS: dict[str, Callable[[str], Any]] = {
+    ".json": json.loads,
+    ".md": MarkdownIt().parse,
+    ".py": ast.parse,
+    ".toml": tomllib.loads,
+    ".yaml": _yaml,
+    ".yml": _yaml,
 }
 
 
@@ -74,6 +116,13 @@ class BakedProject:
     def read(self, name: str) -> str:
         """Text of one file of the project."""
         return (self.path / name).read_text("utf-8")
+
+    def parse(self, name: str) -> Any:
+        """Parse one file by its suffix; text as it is where the suffix has no grammar.
+
+        YAML is CloudFormation's: `!Sub x` becomes `{"Fn::Sub": x}`. Markdown yields tokens.
+        """
+        return PARSERS.get(Path(name).suffix, str)(self.read(name))
 
     def run(
         self, *command: str, env: Mapping[str, str] | None = None, check: bool = True
@@ -115,6 +164,20 @@ def bake(output_dir: Path, accept_hooks: bool = True, /, **answers: str) -> Bake
     Answers not given keep their defaults. Raises what Cookiecutter raises, such as
     FailedHookException when an answer is refused.
     """
+    return _bake(output_dir, no_input=True, extra_context=answers, accept_hooks=accept_hooks)
+
+
+def bake_typed(output_dir: Path, /, **answers: str) -> BakedProject:
+    """Bake with the answers typed at the prompts, and Enter pressed at the others.
+
+    A choice is typed as its number. Raises what Cookiecutter raises.
+    """
+    typed = io.StringIO("".join(answers.get(name, "") + "\n" for name in PROMPTS))
+    with mock.patch("sys.stdin", typed), redirect_stdout(io.StringIO()):
+        return _bake(output_dir, no_input=False)
+
+
+def _bake(output_dir: Path, **options: Any) -> BakedProject:
     with TemporaryDirectory() as home:
         config = Path(home, "config.yaml")
         config.write_text(
@@ -122,12 +185,7 @@ def bake(output_dir: Path, accept_hooks: bool = True, /, **answers: str) -> Bake
             "utf-8",
         )
         path = cookiecutter(
-            str(TEMPLATE),
-            no_input=True,
-            extra_context=answers,
-            output_dir=str(output_dir),
-            config_file=str(config),
-            accept_hooks=accept_hooks,
+            str(TEMPLATE), output_dir=str(output_dir), config_file=str(config), **options
         )
         [replay] = Path(home, "replay").iterdir()
         context = json.loads(replay.read_text("utf-8"))["cookiecutter"]
