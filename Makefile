@@ -34,6 +34,24 @@ $(UV): requirements/uv.txt
 	@$(SYNC) .tools/$* $<
 	@touch $@
 
+.PHONY: check
+check: .venv/.synced ## the fast tests, under a minute
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+	@.venv/bin/python -m pytest -q -n auto -m "not slow"
+
+.PHONY: test
+test: setup ## everything: lint, types, bakes, real deploys, the Lambda lab
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+	@.venv/bin/python -m pytest -q -n auto --dist worksteal --durations 10
+
+.PHONY: demo
+demo: setup ## bake with the defaults, deploy to a local AWS, call it, show the connections
+	@.venv/bin/python -m tests.demo
+
 .PHONY: lock
 lock: $(UV) ## refresh the locks in requirements/
 	@for name in uv dev sam ministack; do \
