@@ -19,7 +19,6 @@ VARIANTS = {
     f"{PACKAGE}/client.py": {"layout": ["multi", "multi-lambda"]},
     f"{PACKAGE}/functions": {"layout": ["multi", "multi-lambda"]},
     f"{PACKAGE}/items.py": {"layout": ["multi", "multi-lambda"]},
-    "tests/test_api.py": {"layout": ["multi", "multi-lambda"]},
     "tests/test_app.py": {"layout": ["single"]},
     "tests/test_items.py": {"layout": ["multi", "multi-lambda"]},
     "tests/test_rotation.py": {"auth": ["password"]},
@@ -45,7 +44,7 @@ for path, needed in VARIANTS.items():
         if Path(path).is_dir():
             shutil.rmtree(path)
         else:
-            Path(path).unlink(missing_ok=True)
+            Path(path).unlink()
 
 sys.stdout.write(NEXT.format_map(ANSWERS))
 if ANSWERS["network"] == "public":

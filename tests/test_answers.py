@@ -323,7 +323,7 @@ def check_any(name: str, answer: str, base: BakedProject) -> None:
             same = bake_or_refuse(typed, bake_typed, answers)
             assert bool(same) == bool(project)
             if project and same:
-                assert contents(same) == contents(project)
+                assert same.contents == project.contents
 
 
 @settings(max_examples=25, deadline=None)
@@ -404,10 +404,6 @@ def bake_or_refuse(output_dir: Path, how: Any, answers: Mapping[str, str]) -> Ba
         assert list(output_dir.iterdir()) == []
         return None
     return project
-
-
-def contents(project: BakedProject) -> dict[str, bytes]:
-    return {name: (project.path / name).read_bytes() for name in project.files}
 
 
 def assert_intact(project: BakedProject, base: BakedProject, **answers: str) -> None:

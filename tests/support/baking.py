@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
@@ -104,6 +105,11 @@ class BakedProject:
         """The package folder."""
         return self.path / "src" / self.package
 
+    @property
+    def contents(self) -> dict[str, bytes]:
+        """What is in every file, for comparing projects to the byte."""
+        return {name: (self.path / name).read_bytes() for name in self.files}
+
     @cached_property
     def files(self) -> frozenset[str]:
         """Every file, relative to the project, with forward slashes."""
@@ -129,13 +135,15 @@ class BakedProject:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the project folder, without leaving tool caches there.
 
-        `env` is added to this process's environment. Unless `check` is false a command that
-        fails raises an AssertionError that carries its output.
+        The programs of this Python's environment come first on the PATH; `env` is added to the
+        environment. Unless `check` is false a command that fails raises an AssertionError that
+        carries its output.
         """
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         done = subprocess.run(
             command,
             cwd=self.path,
-            env={**os.environ, **TIDY, **(env or {})},
+            env={**os.environ, "PATH": path, **TIDY, **(env or {})},
             capture_output=True,
             text=True,
             encoding="utf-8",

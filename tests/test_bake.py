@@ -1,0 +1,197 @@
+"""What a bake leaves on disk, for every combination of answers."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from tests.conftest import Baker
+from tests.support.baking import TEMPLATE, TIDY, bake, combinations
+
+Answers = dict[str, str]
+
+# The exact files of each project, beside the answers that add them.
+FILES: dict[tuple[str, str] | None, str] = {
+    None: """
+        .gitignore Makefile README.md pyproject.toml samconfig.toml scripts/build.py
+        src/Makefile src/requirements.txt src/orders_service/__init__.py
+        src/orders_service/connection.py template.yaml tests/conftest.py
+        tests/test_client_placement.py tests/test_connection.py
+    """,
+    ("layout", "single"): """
+        src/orders_service/app.py tests/test_app.py
+    """,
+    ("layout", "multi"): """
+        src/orders_service/app.py src/orders_service/api.py src/orders_service/client.py
+        src/orders_service/items.py src/orders_service/functions/__init__.py
+        src/orders_service/functions/create_indexes.py
+        src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
+        src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
+        tests/test_items.py
+    """,
+    ("layout", "multi-lambda"): """
+        src/orders_service/api.py src/orders_service/client.py
+        src/orders_service/items.py src/orders_service/functions/__init__.py
+        src/orders_service/functions/create_indexes.py
+        src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
+        src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
+        tests/test_items.py
+    """,
+    ("auth", "password"): """
+        tests/test_rotation.py
+    """,
+}
+
+# Slugs that make the lines with the package's name as short and as long as they get.
+SLUGS = ["a", "orders-service", "x" * 40]
+
+
+@pytest.mark.parametrize("answers", combinations())
+def test_exact_files(baked: Baker, answers: Answers) -> None:
+    expected = {
+        file
+        for needed, files in FILES.items()
+        if needed is None or needed in answers.items()
+        for file in files.split()
+    }
+    project = baked(**answers)
+    assert project.files == expected
+    assert not [
+        path for path in project.path.rglob("*") if path.is_dir() and not list(path.iterdir())
+    ]
+
+
+@pytest.mark.parametrize("answers", combinations())
+def test_no_trace_of_the_template(baked: Baker, answers: Answers) -> None:
+    project = baked(**answers)
+    for name in project.files:
+        for text in (name, project.read(name)):
+            assert not re.search(r"\{[{%#]|[%#]\}|cookiecutter", text, re.IGNORECASE), name
+
+
+@pytest.mark.parametrize("answers", combinations())
+def test_tidy_text(baked: Baker, answers: Answers) -> None:
+    """UTF-8 with line feeds, no stray blanks, one line feed at the end; and it parses."""
+    project = baked(**answers)
+    for name in project.files:
+        text = (project.path / name).read_bytes().decode("utf-8")
+        if not text and name.endswith("__init__.py"):
+            continue
+        faults = {
+            "carriage return": "\r" in text,
+            "tab": "\t" in text and not name.endswith("Makefile"),
+            "blank at the end of a line": re.search(r"[ \t]$", text, re.MULTILINE),
+            "blank line first": text.startswith("\n"),
+            "not one line feed last": not re.search(r"[^\n]\n\Z", text),
+            "two blank lines": "\n\n\n" in text and not name.endswith(".py"),
+        }
+        assert not [fault for fault, found in faults.items() if found], name
+        project.parse(name)
+
+
+def test_clean_for_linter_and_formatter(baked: Baker) -> None:
+    """Every combination, under the settings it comes with, without a fixer."""
+    projects = [
+        baked(project_slug=slug, **combination.values[0])
+        for slug in SLUGS
+        for combination in combinations()
+    ]
+    paths = [str(project.path) for project in projects]
+    for command in (["check"], ["format", "--check"]):
+        done = projects[0].run("ruff", *command, *paths, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def windows_faults(paths: Iterable[str]) -> list[str]:
+    """Paths that Windows can't hold, alone or beside the others."""
+    paths = list(paths)
+    faults = [
+        path
+        for path in paths
+        for part in PurePosixPath(path).parts
+        if re.search(r'[<>:"|?*\\\x00-\x1f]|[. ]$', part)
+        or re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", part, re.IGNORECASE)
+    ]
+    folded = [path.casefold() for path in paths]
+    return faults + [path for path in paths if folded.count(path.casefold()) > 1]
+
+
+def test_windows_faults_are_found() -> None:
+    bad = ["a:b", "a/<b>", "a?", "b.", "c ", "src/con", "NUL.txt", "a\\b", "Read", "read"]
+    assert windows_faults([*bad, ".github/workflows/ci.yml", "{{cookiecutter.x}}/a"]) == bad
+
+
+def test_the_template_can_be_cloned_on_windows() -> None:
+    done = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=TEMPLATE, capture_output=True, check=True, encoding="utf-8"
+    )
+    files = done.stdout.split("\0")[:-1]
+    assert "cookiecutter.json" in files
+    assert windows_faults(files) == []
+    assert max(map(len, files)) <= 140
+
+
+@pytest.mark.parametrize("answers", combinations())
+def test_the_project_can_be_cloned_on_windows(baked: Baker, answers: Answers) -> None:
+    assert windows_faults(baked(**answers).files) == []
+
+
+@pytest.mark.parametrize("answers", combinations())
+def test_without_hooks_there_are_only_spare_files(
+    baked: Baker, answers: Answers, tmp_path: Path
+) -> None:
+    """As when people decline them: what should be there is, and what is spare parses too."""
+    project, plain = baked(**answers), bake(tmp_path, False, **answers)
+    assert plain.files >= project.files
+    for name in plain.files:
+        plain.parse(name)
+        if name in project.files:
+            assert plain.read(name) == project.read(name)
+
+
+def test_every_file_of_the_template_is_in_some_project(baked: Baker, tmp_path: Path) -> None:
+    some = set[str]().union(*(baked(**one.values[0]).files for one in combinations()))
+    assert bake(tmp_path, False).files == some
+
+
+OFFLINE = """
+import sys
+
+def guard(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        raise OSError(f"no network here: {event}")
+    if event == "subprocess.Popen" and args[0] != sys.executable:
+        raise OSError(f"no other program here: {args[0]}")
+
+sys.addaudithook(guard)
+"""
+
+
+def test_a_bake_needs_no_network_and_no_other_program(tmp_path: Path) -> None:
+    """Not even in its hooks: the guard rides along in every Python that a bake starts."""
+    (tmp_path / "sitecustomize.py").write_text(OFFLINE)
+    env = {"PATH": "", "PYTHONPATH": str(tmp_path), "HOME": str(tmp_path), **TIDY}
+
+    def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    connect = "import socket; socket.create_connection(('127.0.0.1', 9))"
+    assert "no network here" in python("-c", connect).stderr
+    assert "no other program" in python("-c", "import os; os.popen('git')").stderr
+    done = python("-m", "cookiecutter", str(TEMPLATE), "--no-input", "-o", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "out/orders-service/README.md").is_file()
+
+
+def test_two_bakes_are_the_same_to_the_byte(baked: Baker, tmp_path: Path) -> None:
+    assert baked().contents == bake(tmp_path).contents
