@@ -44,11 +44,8 @@ def compile_bytecode(output: Path) -> None:
     """
     found = uv("python", "find", "--no-project", "--no-python-downloads", PYTHON, check=False)
     if found.returncode:
-        print(
-            f"No Python {PYTHON} here, so the build ships no bytecode and cold starts are slower: "
-            f"uv python install {PYTHON}",
-            file=sys.stderr,
-        )
+        print(f"No Python {PYTHON} here to compile with, so cold starts will be slower.")
+        print(f"To get it: uv python install {PYTHON}")
         return
     command = [found.stdout.strip(), "-m", "compileall", "-q", "-j", "0"]
     command += ["--invalidation-mode", "unchecked-hash", str(output)]
