@@ -72,6 +72,7 @@ class Atlas:
 
     environment: dict[str, str]
     mongod: Mongod
+    port: int  # of the only node
 
     def __init__(
         self, host: str = "cluster0.ab1cd.mongodb.net", *, tier: Tier = "dedicated"
@@ -91,8 +92,9 @@ class Atlas:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="atlas-")))
             tls = Tls(*issue_certificate(folder, [self.host, self._node]))
             loop = stack.enter_context(_event_loop())
-            port, dns_port = asyncio.run_coroutine_threadsafe(self._listen(tls), loop).result()
-            horizon = f"{self._node}:{port}"
+            opened = asyncio.run_coroutine_threadsafe(self._listen(tls), loop)
+            self.port, dns_port = opened.result()
+            horizon = f"{self._node}:{self.port}"
             self.mongod = stack.enter_context(
                 Mongod(auth=True, tls=tls, replica_set=self._replica_set, horizon=horizon)
             )
