@@ -1,4 +1,4 @@
-"""Fixtures: shared bakes."""
+"""Fixtures: shared bakes, and figures for the summary of the run."""
 
 from collections.abc import Callable
 
@@ -25,3 +25,22 @@ def baked(tmp_path_factory: pytest.TempPathFactory) -> Baker:
         return bakes[key]
 
     return shared
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """`figure("1,000 invocations opened 0 connections")`: shown when the run is over."""
+    return lambda text: record_property("figure", text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    figures = [
+        (report.nodeid.partition("::")[2], text)
+        for report in terminalreporter.getreports("passed")
+        for name, text in report.user_properties
+        if name == "figure"
+    ]
+    if figures:
+        terminalreporter.section("measured")
+        for test, text in sorted(figures):
+            terminalreporter.line(f"{test}: {text}")

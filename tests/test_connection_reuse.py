@@ -1,0 +1,133 @@
+"""The promise: warm invocations open no connection, through the real runtime client and SRV, TLS
+and authentication as on Atlas.
+"""
+
+import json
+import os
+import platform
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Baker
+from tests.support.atlas import Atlas
+from tests.support.baking import TEMPLATE, combinations
+from tests.support.execution_environment import ExecutionEnvironment, Invocation
+from tests.support.local_aws import LocalAws
+
+pytestmark = pytest.mark.slow
+
+INVOCATIONS = 1_000
+DATABASE = "app"
+# What this machine can run: with these answers the build's bytecode and extensions are for it.
+HERE = {
+    "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
+    "architecture": {"aarch64": "arm64"}.get(platform.machine(), platform.machine()),
+}
+UV = {"PATH": f"{TEMPLATE / '.tools/uv/bin'}:{os.environ['PATH']}"}
+
+
+@pytest.fixture(scope="module")
+def atlas() -> Iterator[Atlas]:
+    with Atlas() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as account:
+        yield account
+
+
+@pytest.mark.parametrize("answers", combinations("layout", "auth"))
+def test_a_thousand_warm_invocations_open_no_connection(
+    answers: dict[str, str],
+    baked: Baker,
+    atlas: Atlas,
+    aws: LocalAws,
+    tmp_path: Path,
+    figure: Callable[[str], None],
+) -> None:
+    project = baked(**answers, **HERE)
+    project.run(sys.executable, "scripts/build.py", str(tmp_path), env=UV)
+    template = project.parse("template.yaml")
+    environment = atlas.environment | variables(template, atlas, aws) | credentials(atlas)
+
+    with ExitStack() as stack:
+        events = []
+        for handler, requests in functions(template):
+            one = ExecutionEnvironment(tmp_path, handler, environment, function_name=handler)
+            stack.enter_context(one)
+            events += [(one, request) for request in requests]
+        for one, event in events:  # the first invocations
+            check(one.invoke(event))
+        before = atlas.mongod.connections_created()
+        for one, event in islice(cycle(events), INVOCATIONS):
+            check(one.invoke(event))
+        opened = atlas.mongod.connections_created() - before
+
+    figure(f"{INVOCATIONS:,} warm invocations opened {opened} connections")
+    assert opened == 0
+
+
+def variables(template: dict[str, Any], atlas: Atlas, aws: LocalAws) -> dict[str, str]:
+    """Resolve the functions' environment variables, as the stack would."""
+    variables: dict[str, Any] = template["Globals"]["Function"]["Environment"]["Variables"]
+    variables["MONGODB_URI"] = variables["MONGODB_URI"]["Fn::Sub"].replace(
+        "${ClusterHost}", atlas.host
+    )
+    if "MONGODB_SECRET_ARN" in variables:
+        username, password = f"user-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
+        atlas.add_user(username, password, variables["MONGODB_DATABASE"])
+        secret = aws.client("secretsmanager").create_secret(
+            Name=username, SecretString=json.dumps({"username": username, "password": password})
+        )
+        variables["MONGODB_SECRET_ARN"] = secret["ARN"]
+        variables["AWS_ENDPOINT_URL"] = aws.endpoint
+    return variables
+
+
+def credentials(atlas: Atlas) -> dict[str, str]:
+    """Return the session credentials of an execution role that is a database user."""
+    key, secret, token = (uuid.uuid4().hex for _ in range(3))
+    role = f"arn:aws:iam::123456789012:role/{key}"
+    atlas.add_role(role, key, secret, token, DATABASE)
+    return {
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_SESSION_TOKEN": token,
+    }
+
+
+def functions(template: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield the handler of each function that has routes, with a request for each route."""
+    for resource in template["Resources"].values():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        properties = resource["Properties"]
+        routes = [event["Properties"] for event in properties.get("Events", {}).values()]
+        requests = [request(f"{route['Method']} {route['Path']}") for route in routes]
+        if requests:
+            yield properties["Handler"], requests
+
+
+def request(route: str) -> dict[str, Any]:
+    """Build the event of a request that reaches the database."""
+    event: dict[str, Any] = {"version": "2.0", "routeKey": route}
+    if "{id}" in route:
+        event["pathParameters"] = {"id": "0" * 24}
+    if route.startswith("POST"):
+        event["body"] = json.dumps({"sku": "MUG", "name": "Mug"})
+    return event
+
+
+def check(invocation: Invocation) -> None:
+    """The handler answered, from the database: 404 for an item that isn't there."""
+    assert invocation.error is None, invocation.logs
+    assert invocation.response["statusCode"] in (200, 201, 404), invocation.response
