@@ -1,5 +1,6 @@
 """The answers: how they are asked, which are refused, and that accepted ones arrive intact."""
 
+import ast
 import importlib.metadata
 import json
 import os
@@ -7,13 +8,17 @@ import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+import yaml
 from cookiecutter.environment import StrictEnvironment  # type: ignore[import-untyped]
+from cookiecutter.generate import generate_context  # type: ignore[import-untyped]
+from cookiecutter.prompt import prompt_for_config  # type: ignore[import-untyped]
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pytest_cookies.plugin import Cookies  # type: ignore[import-untyped]
@@ -164,6 +169,12 @@ def test_a_choice_that_is_not_on_offer_is_refused_by_cookiecutter(tmp_path: Path
     with pytest.raises(ValueError, match=r"multiple .* layout, .* \['single', 'multi', 'multi-l"):
         bake(tmp_path, layout="multiple")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_slug_with_a_slash_leaves_no_file(tmp_path: Path) -> None:
+    """Cookiecutter makes the folder before any hook runs, and then leaves the one above it."""
+    assert "project_slug must be" in cookiecutter(tmp_path, "project_slug=a/b").stderr
+    assert list(tmp_path.rglob("*")) == [tmp_path / "a"]
 
 
 @pytest.mark.parametrize("answer", ["{{ secret }}", "{% raw %}", "{{ 1 / 0 }}"])
@@ -324,6 +335,18 @@ def check_any(name: str, answer: str, base: BakedProject) -> None:
             assert bool(same) == bool(project)
             if project and same:
                 assert same.contents == project.contents
+
+
+@given(PROSE)
+def test_literals_mean_the_same_in_every_language(answers: dict[str, str]) -> None:
+    context = prompt_for_config(
+        generate_context(TEMPLATE / "cookiecutter.json", extra_context=answers), no_input=True
+    )
+    for name in ("project_name", "description", "database_name"):
+        literal = context[f"__{name}_literal"]
+        assert yaml.safe_load(f"x: {literal}") == {"x": context[name]}
+        assert tomllib.loads(f"x = {literal}") == {"x": context[name]}
+        assert json.loads(literal) == ast.literal_eval(literal) == context[name]
 
 
 @settings(max_examples=25, deadline=None)
