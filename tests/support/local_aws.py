@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
+from urllib.parse import urlsplit
 
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as SigningCredentials
 
-class Credentials(NamedTuple):
-    """A session of a role, as its functions have it in AWS_ACCESS_KEY_ID and so on."""
+from tests.support.local_aws_extras.credentials import Credentials, credentials_of
+from tests.support.local_aws_extras.settings import Settings
+from tests.support.servers import LOOPBACK, StartError, free_port, wait_for_port
 
-    access_key: str
-    secret_key: str
-    session_token: str
+__all__ = ["Credentials", "LocalAws", "Response"]
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_MINISTACK = _REPOSITORY / ".tools" / "ministack" / "bin" / "python"
+
+# An environment with what Lambda's Python runtimes ship, and nothing else, so that a function
+# runs on what was deployed. Its folder is the argument of this script.
+_RUNTIME = """
+import importlib.util, pathlib, sys, venv
+
+venv.create(sys.argv[1], symlinks=True, with_pip=False)
+[packages] = pathlib.Path(sys.argv[1]).glob("lib/python*/site-packages")
+for name in ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py", "boto3",
+             "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3"):
+    module = pathlib.Path(importlib.util.find_spec(name).origin)
+    module = module.parent if module.name == "__init__.py" else module
+    (packages / module.name).symlink_to(module)
+"""
 
 
 @dataclass(frozen=True)
@@ -28,7 +59,7 @@ class Response:
     @property
     def json(self) -> Any:
         """The decoded body; ValueError if it isn't JSON."""
-        raise NotImplementedError
+        return json.loads(self.text)
 
 
 class LocalAws:
@@ -40,45 +71,77 @@ class LocalAws:
     ...     atlas.add_role(role_arn, *aws.credentials_of(role_arn), "app")
     ...     assert aws.call(outputs["ApiUrl"], "GET", "/items").status == 200
 
+    Permissions count: a function may do what its role allows, an API may invoke what lets it,
+    signatures and session tokens are checked. `environment` is of the account's administrator.
+
     Functions run as on Lambda: one process per execution environment, kept warm, driven by the
     real `awslambdaric` over the Runtime API, with Lambda's variables and nothing of ours but
-    `function_environment`, which stands for the network they are deployed to. They run on
-    `python`, whatever runtime and architecture they were built for.
+    `function_environment`, which stands for the network they are deployed to. They run on the
+    Python of `python`, whatever runtime and architecture they were built for, and see no
+    package but the deployed ones and those that Lambda's runtime ships (boto3).
     """
 
-    endpoint: str  # http://localhost:PORT
-    region: str
-    account_id: str
-    environment: dict[str, str]  # for sam, cdk and boto3 in a child process; add to os.environ
+    region = "us-east-1"
+    account_id = "123456789012"
 
     def __init__(
         self,
         function_environment: Mapping[str, str] | None = None,
         *,
-        python: str | Path | None = None,  # an interpreter with awslambdaric; sys.executable
-    ) -> None: ...
+        python: str | Path = sys.executable,  # an interpreter that has awslambdaric and boto3
+    ) -> None:
+        self._function_environment = dict(function_environment or {})
+        self._python = str(python)
+        self._secret_key = secrets.token_hex(20)
+        self._resources = contextlib.ExitStack()
+        self.endpoint = ""  # http://localhost:PORT
+        self.environment: dict[str, str] = {}  # for sam, cdk, boto3: add to os.environ
 
     def __enter__(self) -> Self:
-        raise NotImplementedError
+        with contextlib.ExitStack() as resources:
+            self._folder = Path(
+                resources.enter_context(
+                    tempfile.TemporaryDirectory(prefix="local-aws-", ignore_cleanup_errors=True)
+                )
+            )
+            runtime = self._folder / "runtime"
+            subprocess.run([self._python, "-c", _RUNTIME, str(runtime)], check=True)
+            settings = Settings(str(runtime / "bin" / "python"), self._function_environment)
+            self._start(settings, resources)
+            self._resources = resources.pop_all()
+        return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        self._resources.close()
 
     def client(self, service: str) -> Any:
         """A boto3 client of this account, as its administrator."""
-        raise NotImplementedError
+        return boto3.session.Session().client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=self.account_id,
+            aws_secret_access_key=self._secret_key,
+        )
 
     def outputs(self, stack: str) -> dict[str, str]:
         """The outputs of a stack by name."""
-        raise NotImplementedError
+        [found] = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+        return {it["OutputKey"]: it["OutputValue"] for it in found.get("Outputs", [])}
 
     def resources(self, stack: str) -> dict[str, str]:
         """Physical id of each resource of a stack by logical id."""
-        raise NotImplementedError
+        pages = self.client("cloudformation").get_paginator("list_stack_resources")
+        return {
+            it["LogicalResourceId"]: it["PhysicalResourceId"]
+            for page in pages.paginate(StackName=stack)
+            for it in page["StackResourceSummaries"]
+        }
 
     def call(
         self, url: str, method: str, path: str = "/", body: Any = None, *, signed: bool = True
@@ -88,16 +151,135 @@ class LocalAws:
         The request is signed (SigV4) as one of the account's administrator unless `signed` is
         false; `body` is sent as JSON.
         """
-        raise NotImplementedError
+        port = urlsplit(self.endpoint).port
+        api_id = (urlsplit(url).hostname or "").partition(".")[0]
+        data = b"" if body is None else json.dumps(body).encode()
+        request = AWSRequest(
+            method=method,
+            url=f"http://{api_id}.execute-api.localhost:{port}{path}",
+            data=data,
+            headers={"Content-Type": "application/json"} if data else {},
+        )
+        if signed:
+            credentials = SigningCredentials(self.account_id, self._secret_key)
+            SigV4Auth(credentials, "execute-api", self.region).add_auth(request)
+        headers = dict(request.headers) | {"Host": urlsplit(request.url).netloc}
+        # The name in the URL may not resolve here, as macOS doesn't know names under localhost.
+        connection = http.client.HTTPConnection(LOOPBACK, port)
+        with contextlib.closing(connection):
+            connection.request(method, path, data or None, headers)
+            answer = connection.getresponse()
+            received = {name.lower(): value for name, value in answer.getheaders()}
+            return Response(answer.status, received, answer.read().decode())
 
     def logs(self, function: str) -> list[str]:
         """Lines in the function's log group, oldest first."""
-        raise NotImplementedError
+        configuration = self.client("lambda").get_function_configuration(FunctionName=function)
+        pages = self.client("logs").get_paginator("filter_log_events")
+        group = configuration["LoggingConfig"]["LogGroup"]
+        return [
+            event["message"]
+            for page in pages.paginate(logGroupName=group)
+            for event in page["events"]
+        ]
 
     def workers(self, function: str | None = None) -> list[int]:
         """Process ids of the warm execution environments, of one function or all."""
-        raise NotImplementedError
+        return [
+            worker["pid"]
+            for worker in self._ask("workers")
+            if function in (None, worker["function"])
+        ]
+
+    def atlas(self, type_name: str) -> dict[str, dict[str, Any]]:
+        """What the stacks have created of one `MongoDB::Atlas` type.
+
+        Properties, passwords resolved and attributes included, by physical id.
+        """
+        return {it["id"]: it["properties"] for it in self._ask("atlas") if it["type"] == type_name}
 
     def credentials_of(self, role_arn: str) -> Credentials:
         """What the functions of a role have as credentials; the same for all of its functions."""
-        raise NotImplementedError
+        return credentials_of(role_arn)
+
+    def _ask(self, question: str) -> Any:
+        url = f"{self.endpoint}/_lab/{question}"
+        with urllib.request.urlopen(url) as answer:  # noqa: S310
+            return json.load(answer)
+
+    def _start(self, settings: Settings, resources: contextlib.ExitStack) -> None:
+        """Start the server, on another port if somebody is quicker to take the free one."""
+        attempts = 5
+        for attempt in range(attempts):
+            port = free_port()
+            process = self._spawn(settings, port)
+            try:
+                wait_for_port(process, port, self._folder / "ministack.log")
+            except StartError as error:
+                if attempt + 1 == attempts or "already in use" not in str(error):
+                    raise
+            else:
+                resources.callback(_end, process)
+                self.endpoint = f"http://localhost:{port}"
+                self.environment = self._client_environment()
+                return
+
+    def _spawn(self, settings: Settings, port: int) -> subprocess.Popen[bytes]:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self._folder),
+            "TMPDIR": str(self._folder),
+            "STATE_DIR": str(self._folder / "state"),
+            "S3_DATA_DIR": str(self._folder / "s3"),
+            "PYTHONPATH": str(_REPOSITORY),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "BIND_HOST": LOOPBACK,
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_ACCOUNT_ID": self.account_id,
+            "MINISTACK_REGION": self.region,
+            "AWS_SECRET_ACCESS_KEY": self._secret_key,
+            "AUTH": "true",
+            "LAMBDA_EXECUTOR": "local",
+            "IOT_MTLS_ENABLED": "0",  # these two would listen on fixed ports
+            "SFTP_ENABLED": "0",
+        }
+        command = [_MINISTACK, "-m", "tests.support.local_aws_extras", settings.dumps()]
+        with (self._folder / "ministack.log").open("ab") as log:
+            return subprocess.Popen(
+                command,
+                cwd=self._folder,
+                env=environment,
+                stdin=subprocess.PIPE,  # the server ends when this end of it is closed
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # so that its Lambda workers can be ended with it
+            )
+
+    def _client_environment(self) -> dict[str, str]:
+        """Also what keeps the tools from this machine's AWS configuration and from telling."""
+        nowhere = str(self._folder / "nowhere")
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": self.account_id,
+            "AWS_SECRET_ACCESS_KEY": self._secret_key,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
+            "AWS_CONFIG_FILE": nowhere,
+            "AWS_SHARED_CREDENTIALS_FILE": nowhere,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_PAGER": "",
+            "CDK_HOME": str(self._folder / "cdk"),  # where the CDK keeps account ids
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "SAM_CLI_TELEMETRY": "0",
+        }
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Close the server's standard input, at which it ends its workers and itself; else kill."""
+    if process.stdin:
+        process.stdin.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(10)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,61 @@
+"""Run ministack with our additions; it ends when standard input does.
+
+Holding the other end of that pipe, the parent needs only to let go, and cannot forget to:
+its own death lets go, too.
+"""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ministack import app as ministack  # type: ignore[import-not-found]
+from ministack.core import lambda_runtime  # type: ignore[import-not-found]
+
+from tests.support.local_aws_extras import atlas_types, functions, http_apis, resources
+from tests.support.local_aws_extras.settings import Settings
+
+Scope = dict[str, Any]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+# Our own questions to the server, beside AWS's interfaces.
+ANSWERS: dict[str, Callable[[], Any]] = {
+    "/_lab/workers": functions.workers,
+    "/_lab/atlas": atlas_types.resources,
+}
+
+
+def main() -> None:
+    functions.register(Settings.loads(sys.argv.pop()))
+    resources.register()
+    http_apis.register()
+    atlas_types.register()
+    ministack.app = answering(ministack.app)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    ministack.main()
+
+
+def answering(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """The application with `ANSWERS` in front."""
+
+    async def answer(scope: Scope, receive: Any, send: Send) -> None:
+        question = ANSWERS.get(scope.get("path", ""))
+        if question is None:
+            await app(scope, receive, send)
+            return
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(question()).encode()})
+
+    return answer
+
+
+def end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    lambda_runtime.reset()
+    os._exit(0)
+
+
+main()

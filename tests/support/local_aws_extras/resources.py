@@ -1,0 +1,259 @@
+"""CloudFormation resource types of AWS that ministack lacks, or gets wrong."""
+
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core.responses import get_account_id, get_region  # type: ignore[import-not-found]
+from ministack.services import ec2, lambda_svc, secretsmanager  # type: ignore[import-not-found]
+from ministack.services.cloudformation import provisioners  # type: ignore[import-not-found]
+
+from tests.support.local_aws_extras.permissions import allows, role_named_by, service_may_assume
+
+Properties = dict[str, Any]
+Provisioned = tuple[str, dict[str, Any]]  # physical id (what Ref gives), attributes
+Create = Callable[[str, Properties, str], Provisioned]
+Update = Callable[..., Provisioned]  # (physical id, old, new, stack[, logical id])
+Delete = Callable[[str, Properties], None]
+
+# Without these Lambda refuses a function in a VPC.
+_NETWORK_ACTIONS = (
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DeleteNetworkInterface",
+)
+
+
+def register() -> None:
+    """Add to ministack's table of resource types, and wrap what is there."""
+    missing: dict[str, dict[str, Any]] = {
+        "AWS::EC2::EIP": {
+            "create": create_address,
+            "update": keep,
+            "delete": delete_address,
+        },
+        "AWS::EC2::NatGateway": {
+            "create": create_nat_gateway,
+            "update": keep,
+            "delete": delete_nat_gateway,
+        },
+        "AWS::EC2::SecurityGroupIngress": security_group_rule("IpPermissions"),
+        "AWS::EC2::SecurityGroupEgress": security_group_rule("IpPermissionsEgress"),
+        "AWS::CloudFormation::TypeActivation": {
+            "create": activate_type,
+            "update": keep,
+            "delete": lambda physical_id, properties: None,
+        },
+    }
+    handlers = provisioners._RESOURCE_HANDLERS
+    if present := missing.keys() & handlers.keys():
+        raise RuntimeError(f"ministack has these resource types itself now: {sorted(present)}")
+    handlers.update(missing)
+    provisioners._REPLACING_PROPERTIES.update(
+        {
+            "AWS::EC2::EIP": ("Domain",),
+            "AWS::EC2::NatGateway": ("AllocationId", "ConnectivityType", "SubnetId"),
+            "AWS::CloudFormation::TypeActivation": ("PublisherId", "TypeName"),
+        }
+    )
+    handlers["AWS::Lambda::Function"].update(functions(handlers["AWS::Lambda::Function"]))
+    handlers["AWS::SecretsManager::Secret"].update(secrets(handlers["AWS::SecretsManager::Secret"]))
+    provisioners._cw_metric_alarm_record = metric_math(provisioners._cw_metric_alarm_record)
+
+
+def keep(
+    physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str | None = None
+) -> Provisioned:
+    """An update of tags and the like, which nothing reads; what else changes is replaced."""
+    attributes: dict[str, dict[str, Any]] = {
+        address["PublicIp"]: _address_attributes(address) for address in ec2._addresses.values()
+    }
+    default = {"NatGatewayId": physical_id, "Arn": physical_id}
+    return physical_id, attributes.get(physical_id, default)
+
+
+# Elastic IP addresses and NAT gateways
+
+
+def create_address(logical_id: str, properties: Properties, stack: str) -> Provisioned:
+    domain = properties.get("Domain", "vpc")
+    allocation_id = _field(ec2._allocate_address({"Domain": [domain]}), "allocationId")
+    address = ec2._addresses[allocation_id]
+    return address["PublicIp"], _address_attributes(address)
+
+
+def delete_address(physical_id: str, properties: Properties) -> None:
+    for allocation_id, address in list(ec2._addresses.items()):
+        if address["PublicIp"] == physical_id:
+            if any(nat["AllocationId"] == allocation_id for nat in ec2._nat_gateways.values()):
+                raise ValueError(f"{allocation_id} is in use by a NAT gateway (InUse)")
+            ec2._release_address({"AllocationId": [allocation_id]})
+
+
+def create_nat_gateway(logical_id: str, properties: Properties, stack: str) -> Provisioned:
+    subnet = ec2._subnets.get(properties["SubnetId"])
+    if subnet is None:
+        raise ValueError(f"The subnet ID '{properties['SubnetId']}' does not exist")
+    if properties.get("ConnectivityType", "public") == "public":
+        if properties.get("AllocationId") not in ec2._addresses:
+            raise ValueError(f"The allocation ID '{properties.get('AllocationId')}' does not exist")
+        if not any(
+            attachment["VpcId"] == subnet["VpcId"]
+            for gateway in ec2._internet_gateways.values()
+            for attachment in gateway["Attachments"]
+        ):
+            raise ValueError(f"Network {subnet['VpcId']} has no Internet gateway attached")
+    request = {
+        name: [properties[name]]
+        for name in ("SubnetId", "AllocationId", "ConnectivityType")
+        if name in properties
+    }
+    nat_gateway_id = _field(ec2._create_nat_gateway(request), "natGatewayId")
+    return nat_gateway_id, {"NatGatewayId": nat_gateway_id}
+
+
+def delete_nat_gateway(physical_id: str, properties: Properties) -> None:
+    ec2._nat_gateways.pop(physical_id, None)
+
+
+def _address_attributes(address: dict[str, Any]) -> dict[str, Any]:
+    return {name: address[name] for name in ("AllocationId", "PublicIp")}
+
+
+def _field(response: tuple[int, Any, bytes | str], name: str) -> str:
+    """One field of an answer of EC2's interface."""
+    status, _, body = response
+    text = body.decode() if isinstance(body, bytes) else body
+    found = re.search(f"<{name}>([^<]+)</{name}>", text)
+    if status >= 400 or found is None:
+        raise ValueError(text)
+    return found[1]
+
+
+# Security group rules that are resources of their own
+
+
+def security_group_rule(direction: str) -> dict[str, Any]:
+    """Handlers of one direction, IpPermissions or IpPermissionsEgress."""
+
+    def create(logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        group = ec2._security_groups.get(properties["GroupId"])
+        if group is None:
+            raise ValueError(f"The security group '{properties['GroupId']}' does not exist")
+        [rule] = provisioners._ec2_sg_permissions([properties])
+        if any(ec2._rules_match(rule, other) for other in group[direction]):
+            raise ValueError("the specified rule already exists (InvalidPermission.Duplicate)")
+        rule["SecurityGroupRuleId"] = f"sgr-{uuid.uuid4().hex[:17]}"
+        group[direction].append(rule)
+        return rule["SecurityGroupRuleId"], {"Id": rule["SecurityGroupRuleId"]}
+
+    def delete(physical_id: str, properties: Properties) -> None:
+        if group := ec2._security_groups.get(properties["GroupId"]):
+            group[direction][:] = [
+                rule for rule in group[direction] if rule.get("SecurityGroupRuleId") != physical_id
+            ]
+
+    def replace(
+        physical_id: str, old: Properties, new: Properties, stack: str, *_: Any
+    ) -> Provisioned:
+        delete(physical_id, old)
+        return create(physical_id, new, stack)
+
+    return {"create": create, "update": replace, "delete": delete}
+
+
+# Types of other publishers
+
+
+def activate_type(logical_id: str, properties: Properties, stack: str) -> Provisioned:
+    """Recorded only: the types of atlas_types can be used without."""
+    name = properties["TypeName"].replace("::", "-")
+    arn = f"arn:aws:cloudformation:{get_region()}:{get_account_id()}:type/resource/{name}"
+    return arn, {"Arn": arn}
+
+
+# Wrapped: Lambda functions, secrets, alarms
+
+
+def functions(handlers: dict[str, Any]) -> dict[str, Any]:
+    """Judge the role as Lambda does; keep VpcConfig and reserved concurrency."""
+    create_function: Create = handlers["create"]
+    update_function: Update = handlers["update"]
+
+    def create(logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        require_role(properties)
+        return configured(create_function(logical_id, properties, stack), properties)
+
+    def update(physical_id: str, old: Properties, new: Properties, *rest: Any) -> Provisioned:
+        require_role(new)
+        return configured(update_function(physical_id, old, new, *rest), new)
+
+    def configured(function: Provisioned, properties: Properties) -> Provisioned:
+        name, attributes = function
+        record = lambda_svc._functions[name]
+        record["config"]["VpcConfig"] = lambda_svc._vpc_config_with_id(properties.get("VpcConfig"))
+        reserved = properties.get("ReservedConcurrentExecutions")
+        record["concurrency"] = None if reserved is None else int(reserved)
+        return name, attributes
+
+    return {"create": create, "update": update}
+
+
+def require_role(properties: Properties) -> None:
+    """Refuse a function whose role Lambda can't assume, or can't attach to a VPC with."""
+    role = role_named_by(properties["Role"])
+    if not service_may_assume(role, "lambda.amazonaws.com"):
+        raise ValueError("The role defined for the function cannot be assumed by Lambda.")
+    if properties.get("VpcConfig", {}).get("SubnetIds"):
+        for action in _NETWORK_ACTIONS:
+            if not allows(role["Arn"], action):
+                name = action.partition(":")[2]
+                raise ValueError(
+                    f"The provided execution role does not have permissions to call {name} on EC2"
+                )
+
+
+def secrets(handlers: dict[str, Any]) -> dict[str, Any]:
+    """Ref gives a secret's ARN (ministack: its name), which policies and functions are handed."""
+    create_secret: Create = handlers["create"]
+    update_secret: Update = handlers["update"]
+    delete_secret: Delete = handlers["delete"]
+
+    def name_of(arn: str) -> str:
+        names = (name for name, it in secretsmanager._secrets.items() if it["ARN"] == arn)
+        return next(names, arn)
+
+    def by_arn(secret: Provisioned) -> Provisioned:
+        _, attributes = secret
+        return attributes["Arn"], attributes
+
+    def update(physical_id: str, *rest: Any) -> Provisioned:
+        return by_arn(update_secret(name_of(physical_id), *rest))
+
+    return {
+        "create": lambda *arguments: by_arn(create_secret(*arguments)),
+        "update": update,
+        "delete": lambda physical_id, properties: delete_secret(name_of(physical_id), properties),
+    }
+
+
+def metric_math(
+    record_of: Callable[[str, Properties], dict[str, Any]],
+) -> Callable[[str, Properties], dict[str, Any]]:
+    """Alarms on `Metrics` are kept, never evaluated; ministack refuses them."""
+    single = ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period", "Dimensions")
+
+    def record(name: str, properties: Properties) -> dict[str, Any]:
+        metrics = properties.get("Metrics")
+        if not metrics:
+            return record_of(name, properties)
+        if given := [key for key in single if key in properties]:
+            raise ValueError(f"An alarm has Metrics or {', '.join(given)}, not both")
+        if sum(bool(metric.get("ReturnData", True)) for metric in metrics) != 1:
+            raise ValueError("Exactly one element of the metrics list should return data")
+        without = {key: value for key, value in properties.items() if key != "Metrics"}
+        alarm = record_of(name, without | {"MetricName": "-", "Namespace": "-"})
+        return {key: it for key, it in alarm.items() if key not in single} | {"Metrics": metrics}
+
+    return record
