@@ -1,0 +1,144 @@
+"""`make demo`: bake with the defaults, deploy to a local AWS, call the API, show the connections.
+
+    python -m tests.demo [--svg FILE]
+
+Everything runs on the loopback interface and ends with the demo. Exits with 1, the failed step and
+the last lines of its log, if a step fails.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tests.support.atlas import Atlas
+from tests.support.baking import TEMPLATE, BakedProject, bake
+from tests.support.local_aws import LocalAws
+
+CALLS = 20
+LOG_LINES = 20
+
+
+class StepError(Exception):
+    """A command of a step failed; the message is the end of its output."""
+
+
+class Demo:
+    """Runs the steps and tells about them on the console."""
+
+    def __init__(self, console: Console, folder: Path) -> None:
+        self.console = console
+        self.folder = folder
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Show that the step runs, then how long it took, or how it failed."""
+        start = time.monotonic()
+        try:
+            with self.console.status(title):
+                yield
+        except Exception as error:
+            self.console.print(f"[red]✗[/] {title}")
+            self.console.print(Text("\n".join(str(error).splitlines()[-LOG_LINES:]), style="dim"))
+            raise SystemExit(1) from error
+        line = Text.from_markup(f"[green]✓[/] {title}")
+        line.pad_right(64 - len(line.plain))
+        self.console.print(line + Text(f"{time.monotonic() - start:6.1f} s", style="dim"))
+
+    def run(self) -> None:
+        with ExitStack() as stack:
+            with self.step("Bake with the default answers"):
+                project = bake(self.folder)
+            with self.step("Start MongoDB, behind a stand-in for Atlas: SRV, TLS, IAM"):
+                atlas = stack.enter_context(Atlas())
+            with self.step("Start a local AWS"):
+                aws = stack.enter_context(LocalAws(atlas.environment))
+            with self.step("sam build"):
+                sam(project, aws, "build")
+            with self.step("sam deploy"):
+                host = f"ClusterHost={atlas.host}"
+                sam(project, aws, "deploy", "--no-confirm-changeset", "--parameter-overrides", host)
+            outputs = aws.outputs(project.answers["project_slug"])
+            with self.step("Let the execution role into Atlas"):
+                role = outputs["ExecutionRoleArn"]
+                database = project.answers["database_name"]
+                atlas.add_role(role, *aws.credentials_of(role), database)
+            with self.step(f"Call the API {CALLS} times, signed with SigV4"):
+                before = atlas.mongod.connections_created()
+                answers = Counter(
+                    (response.status, response.text)
+                    for response in (
+                        aws.call(outputs["ApiUrl"], "GET", "/") for _ in range(CALLS)
+                    )
+                )
+            self.report(atlas, aws, outputs, answers, before)
+
+    def report(
+        self,
+        atlas: Atlas,
+        aws: LocalAws,
+        outputs: dict[str, str],
+        answers: Counter[tuple[int, str]],
+        before: int,
+    ) -> None:
+        """Print what came of it."""
+        function = outputs["FunctionName"]
+        clients = atlas.mongod.clients(app_name=function)
+        pooled = sum(client.user is not None for client in clients)
+        table = Table.grid(padding=(0, 3))
+        table.add_row("[bold]GET[/]", outputs["ApiUrl"] + "/")
+        for (status, text), count in answers.items():
+            table.add_row("[bold]answers[/]", f"{count} × {status} {text}")
+        table.add_row("[bold]execution environments[/]", str(len(aws.workers(function))))
+        table.add_row(
+            "[bold]connections[/]",
+            f"{pooled} from the pool, {len(clients) - pooled} of the driver's monitor, "
+            f"for {sum(answers.values())} invocations",
+        )
+        table.add_row(
+            "[bold]opened on the server[/]", str(atlas.mongod.connections_created() - before)
+        )
+        self.console.print()
+        self.console.print(table)
+
+
+def sam(project: BakedProject, aws: LocalAws, *arguments: str) -> None:
+    """Run the SAM CLI in the project."""
+    path = f"{TEMPLATE / '.tools/uv/bin'}{os.pathsep}{os.environ['PATH']}"
+    result = subprocess.run(
+        [TEMPLATE / ".tools/sam/bin/sam", *arguments],
+        cwd=project.path,
+        env={**os.environ, **aws.environment, "PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise StepError(result.stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Deploy to a local AWS and show the connections.")
+    parser.add_argument("--svg", type=Path, help="also save what is printed as a picture")
+    arguments = parser.parse_args()
+    console = Console(record=True, width=100 if arguments.svg else None, highlight=False)
+    console.print(Text.from_markup("[bold]cookiecutter-atlas-lambda[/], end to end on this machine\n"))
+    with tempfile.TemporaryDirectory() as folder:
+        Demo(console, Path(folder)).run()
+    if arguments.svg:
+        console.save_svg(str(arguments.svg), title="make demo")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
