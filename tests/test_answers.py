@@ -19,7 +19,7 @@ import yaml
 from cookiecutter.environment import StrictEnvironment  # type: ignore[import-untyped]
 from cookiecutter.generate import generate_context  # type: ignore[import-untyped]
 from cookiecutter.prompt import prompt_for_config  # type: ignore[import-untyped]
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from pytest_cookies.plugin import Cookies  # type: ignore[import-untyped]
 from rich.text import Text
@@ -295,6 +295,16 @@ PIECES = [
 ANYTHING = st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(max_size=210)
 
 
+# The same examples each time, and no shrinking, keep `make check` quick and steady.
+QUICK = settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+)
+DEEP = settings(max_examples=500, deadline=None)
+
+
 def is_line(text: str) -> bool:
     return text == text.strip() != "" and not any(mark in text for mark in ("{{", "{%", "{#"))
 
@@ -349,13 +359,13 @@ def test_literals_mean_the_same_in_every_language(answers: dict[str, str]) -> No
         assert json.loads(literal) == ast.literal_eval(literal) == context[name]
 
 
-@settings(max_examples=25, deadline=None)
+@QUICK
 @given(PROSE)
 def test_prose_arrives_intact(baked: Baker, answers: Mapping[str, str]) -> None:
     check_prose(answers, baked())
 
 
-@settings(max_examples=40, deadline=None)
+@QUICK
 @given(ONE_ANSWER)
 @example(("description", "{{ 6 * 7 }}"))
 @example(("description", "{% raw %}"))
@@ -365,14 +375,14 @@ def test_any_answer_is_refused_or_arrives_intact(baked: Baker, one: tuple[str, s
 
 
 @pytest.mark.slow
-@settings(max_examples=500, deadline=None)
+@DEEP
 @given(PROSE)
 def test_prose_arrives_intact_deep(baked: Baker, answers: Mapping[str, str]) -> None:
     check_prose(answers, baked())
 
 
 @pytest.mark.slow
-@settings(max_examples=500, deadline=None)
+@DEEP
 @given(ONE_ANSWER)
 def test_any_answer_is_refused_or_arrives_intact_deep(baked: Baker, one: tuple[str, str]) -> None:
     check_any(*one, baked())
