@@ -81,9 +81,9 @@ def writable(character: str) -> bool:
 
 
 def database_fault(name: str) -> str | None:
-    """Say why MongoDB can't have a database of that name, on any platform or on Atlas."""
+    """Say why a database can't have that name, on any platform or on Atlas's free clusters."""
     # https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions
-    # https://www.mongodb.com/docs/atlas/reference/unsupported-commands/
+    # https://www.mongodb.com/docs/atlas/reference/free-shared-limitations/
     if not (name and name.isprintable()) or re.search(r'[/\\. "$*<>:|?]', name):
         return 'must be printable, with no space and none of / \\ . " $ * < > : | ?'
     if len(name.encode()) > 38:
