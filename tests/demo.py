@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -22,9 +22,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tests.support.atlas import Atlas
-from tests.support.baking import TEMPLATE, BakedProject, bake
+from tests.support.baking import PROMPTS, TEMPLATE
 from tests.support.local_aws import LocalAws
 
+SAM = str(TEMPLATE / ".tools/sam/bin/sam")
 CALLS = 20
 LOG_LINES = 20
 
@@ -58,28 +59,27 @@ class Demo:
     def run(self) -> None:
         with ExitStack() as stack:
             with self.step("Bake with the default answers"):
-                project = bake(self.folder)
+                command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input"]
+                run([*command, "--output-dir", str(self.folder)], self.folder)
+                [project] = self.folder.iterdir()
             with self.step("Start MongoDB, behind a stand-in for Atlas: SRV, TLS, IAM"):
                 atlas = stack.enter_context(Atlas())
             with self.step("Start a local AWS"):
                 aws = stack.enter_context(LocalAws(atlas.environment))
             with self.step("sam build"):
-                sam(project, aws, "build")
+                run([SAM, "build"], project, aws.environment)
             with self.step("sam deploy"):
-                host = f"ClusterHost={atlas.host}"
-                sam(project, aws, "deploy", "--no-confirm-changeset", "--parameter-overrides", host)
-            outputs = aws.outputs(project.answers["project_slug"])
+                command = [SAM, "deploy", "--no-confirm-changeset", "--parameter-overrides"]
+                run([*command, f"ClusterHost={atlas.host}"], project, aws.environment)
+            outputs = aws.outputs(project.name)
             with self.step("Let the execution role into Atlas"):
                 role = outputs["ExecutionRoleArn"]
-                database = project.answers["database_name"]
-                atlas.add_role(role, *aws.credentials_of(role), database)
+                atlas.add_role(role, *aws.credentials_of(role), PROMPTS["database_name"])
             with self.step(f"Call the API {CALLS} times, signed with SigV4"):
                 before = atlas.mongod.connections_created()
                 answers = Counter(
                     (response.status, response.text)
-                    for response in (
-                        aws.call(outputs["ApiUrl"], "GET", "/") for _ in range(CALLS)
-                    )
+                    for response in (aws.call(outputs["ApiUrl"], "GET", "/") for _ in range(CALLS))
                 )
             self.report(atlas, aws, outputs, answers, before)
 
@@ -95,30 +95,35 @@ class Demo:
         function = outputs["FunctionName"]
         clients = atlas.mongod.clients(app_name=function)
         pooled = sum(client.user is not None for client in clients)
+        opened = atlas.mongod.connections_created() - before
         table = Table.grid(padding=(0, 3))
-        table.add_row("[bold]GET[/]", outputs["ApiUrl"] + "/")
-        for (status, text), count in answers.items():
-            table.add_row("[bold]answers[/]", f"{count} × {status} {text}")
-        table.add_row("[bold]execution environments[/]", str(len(aws.workers(function))))
-        table.add_row(
-            "[bold]connections[/]",
-            f"{pooled} from the pool, {len(clients) - pooled} of the driver's monitor, "
-            f"for {sum(answers.values())} invocations",
-        )
-        table.add_row(
-            "[bold]opened on the server[/]", str(atlas.mongod.connections_created() - before)
-        )
+        for label, value in [
+            ("API", outputs["ApiUrl"]),
+            *(
+                ("answers", f"{count} times {status} {text}")
+                for (status, text), count in answers.items()
+            ),
+            ("invocations", str(answers.total())),
+            ("execution environments", str(len(aws.workers(function)))),
+            ("connections opened", str(opened)),
+            ("connections held", f"{pooled} by the pool, {len(clients) - pooled} by the monitor"),
+        ]:
+            table.add_row(Text(label, style="bold"), value)
         self.console.print()
         self.console.print(table)
 
 
-def sam(project: BakedProject, aws: LocalAws, *arguments: str) -> None:
-    """Run the SAM CLI in the project."""
+def run(command: list[str], folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    """Run a command in the folder, with the template's uv on its path.
+
+    Raises:
+        StepError: it failed.
+    """
     path = f"{TEMPLATE / '.tools/uv/bin'}{os.pathsep}{os.environ['PATH']}"
     result = subprocess.run(
-        [TEMPLATE / ".tools/sam/bin/sam", *arguments],
-        cwd=project.path,
-        env={**os.environ, **aws.environment, "PATH": path},
+        command,
+        cwd=folder,
+        env={**os.environ, **(environment or {}), "PATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -133,7 +138,9 @@ def main() -> None:
     parser.add_argument("--svg", type=Path, help="also save what is printed as a picture")
     arguments = parser.parse_args()
     console = Console(record=True, width=100 if arguments.svg else None, highlight=False)
-    console.print(Text.from_markup("[bold]cookiecutter-atlas-lambda[/], end to end on this machine\n"))
+    console.print(
+        Text.from_markup("[bold]cookiecutter-atlas-lambda[/], end to end on this machine\n")
+    )
     with tempfile.TemporaryDirectory() as folder:
         Demo(console, Path(folder)).run()
     if arguments.svg:
@@ -141,4 +148,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
