@@ -26,9 +26,9 @@ from botocore.credentials import Credentials as SigningCredentials
 
 from tests.support.local_aws_extras.credentials import Credentials, credentials_of
 from tests.support.local_aws_extras.settings import Settings
-from tests.support.servers import LOOPBACK, StartError, free_port, wait_for_port
+from tests.support.servers import LOOPBACK, StartError, free_port, wait_for_port, wait_until
 
-__all__ = ["Credentials", "LocalAws", "Response"]
+__all__ = ["Credentials", "LocalAws", "Response", "StackError"]
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _MINISTACK = _REPOSITORY / ".tools" / "ministack" / "bin" / "python"
@@ -60,6 +60,13 @@ class Response:
     def json(self) -> Any:
         """The decoded body; ValueError if it isn't JSON."""
         return json.loads(self.text)
+
+
+class StackError(Exception):
+    """A stack's operation failed: its status, and each failed resource with the reason."""
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)
 
 
 class LocalAws:
@@ -121,13 +128,38 @@ class LocalAws:
 
     def client(self, service: str) -> Any:
         """A boto3 client of this account, as its administrator."""
-        return boto3.session.Session().client(
+        client: Any = boto3.session.Session().client  # its overloads want a literal name
+        return client(
             service,
             endpoint_url=self.endpoint,
             region_name=self.region,
             aws_access_key_id=self.account_id,
             aws_secret_access_key=self._secret_key,
         )
+
+    def create_stack(self, stack: str, template: str, **parameters: str) -> dict[str, str]:
+        """Create a stack from a template of CloudFormation or SAM and return its outputs.
+
+        StackError with the reasons of the failed resources if it is rolled back; ClientError if
+        the template is refused at once.
+        """
+        created = self.client("cloudformation").create_stack(
+            StackName=stack,
+            TemplateBody=template,
+            Parameters=[
+                {"ParameterKey": key, "ParameterValue": it} for key, it in parameters.items()
+            ],
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
+        self._settle(created["StackId"], "CREATE_COMPLETE")
+        return self.outputs(stack)
+
+    def delete_stack(self, stack: str) -> None:
+        """Delete a stack; StackError if something of it can't be deleted."""
+        cloudformation = self.client("cloudformation")
+        [found] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        cloudformation.delete_stack(StackName=stack)
+        self._settle(found["StackId"], "DELETE_COMPLETE")
 
     def outputs(self, stack: str) -> dict[str, str]:
         """The outputs of a stack by name."""
@@ -202,6 +234,29 @@ class LocalAws:
         """What the functions of a role have as credentials; the same for all of its functions."""
         return credentials_of(role_arn)
 
+    def _settle(self, stack_id: str, success: str) -> None:
+        """Wait for the end of the operation on a stack."""
+        cloudformation = self.client("cloudformation")
+        status = ""
+
+        def settled() -> bool:
+            nonlocal status
+            [stack] = cloudformation.describe_stacks(StackName=stack_id)["Stacks"]
+            status = stack["StackStatus"]
+            return not status.endswith("_IN_PROGRESS")
+
+        wait_until(settled, "end of the stack's operation")
+        if status != success:
+            events = cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]
+            raise StackError(
+                status,
+                *(
+                    f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
+                    for event in events
+                    if event["ResourceStatus"].endswith("_FAILED")
+                ),
+            )
+
     def _ask(self, question: str) -> Any:
         url = f"{self.endpoint}/_lab/{question}"
         with urllib.request.urlopen(url) as answer:  # noqa: S310
@@ -243,7 +298,7 @@ class LocalAws:
             "IOT_MTLS_ENABLED": "0",  # these two would listen on fixed ports
             "SFTP_ENABLED": "0",
         }
-        command = [_MINISTACK, "-m", "tests.support.local_aws_extras", settings.dumps()]
+        command = [str(_MINISTACK), "-m", "tests.support.local_aws_extras", settings.dumps()]
         with (self._folder / "ministack.log").open("ab") as log:
             return subprocess.Popen(
                 command,
@@ -270,6 +325,7 @@ class LocalAws:
             "AWS_PAGER": "",
             "CDK_HOME": str(self._folder / "cdk"),  # where the CDK keeps account ids
             "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "SAM_CLI_POLL_DELAY": "0.2",  # seconds between two looks at a stack, not five
             "SAM_CLI_TELEMETRY": "0",
         }
 

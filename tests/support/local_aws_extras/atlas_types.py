@@ -23,7 +23,7 @@ Provisioned = tuple[str, dict[str, Any]]
 
 _SCHEMAS = Path(__file__).with_name("atlas_schemas")
 _LOCK = threading.Lock()
-_resources: dict[tuple[str, str], Properties] = {}  # (type, physical id) -> properties
+_resources: dict[tuple[str, ...], dict[str, Any]] = {}
 
 
 def register() -> None:
@@ -33,12 +33,13 @@ def register() -> None:
 
 
 def resources() -> list[dict[str, Any]]:
-    """Everything the stacks have in Atlas: type, physical id, and properties."""
+    """Everything the stacks have in Atlas: type, id (physical), and properties."""
     with _LOCK:
-        return [
-            {"type": type_name, "id": physical_id, "properties": properties}
-            for (type_name, physical_id), properties in _resources.items()
-        ]
+        return list(_resources.values())
+
+
+def _existing(type_name: str) -> list[Properties]:
+    return [it["properties"] for it in resources() if it["type"] == type_name]
 
 
 class AtlasType:
@@ -50,7 +51,7 @@ class AtlasType:
         self.read_only = _names(schema.get("readOnlyProperties", []))
         self.create_only = _names(schema.get("createOnlyProperties", []))
         self.identifier = _names(schema["primaryIdentifier"])
-        self.validator = jsonschema.Draft7Validator(schema)
+        self.validator: Any = jsonschema.Draft7Validator(schema)
 
     def register(self) -> None:
         provisioners._RESOURCE_HANDLERS[self.name] = {
@@ -60,32 +61,43 @@ class AtlasType:
         }
         provisioners._REPLACING_PROPERTIES[self.name] = tuple(self.create_only)
 
-    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
+    def create(self, logical_id: str, properties: Properties, _stack: str) -> Provisioned:
         self.judge(logical_id, properties)
-        attributes = _ATTRIBUTES.get(self.name, lambda _: {})(properties)
+        attributes = _ATTRIBUTES[self.name](properties)
         known = {"Profile": "default"} | properties | attributes
         physical_id = "|".join(str(known[name]) for name in self.identifier)
-        with _LOCK:
-            if (self.name, physical_id) in _resources:
-                raise ValueError(f"Resource of type '{self.name}' already exists (AlreadyExists)")
-            _resources[self.name, physical_id] = properties | attributes
+        if self.key(physical_id, properties) in _resources:
+            raise ValueError(f"Resource of type '{self.name}' already exists (AlreadyExists)")
+        self.keep(physical_id, properties | attributes)
         return physical_id, attributes
 
-    def update(
-        self, physical_id: str, old: Properties, new: Properties, stack: str, *_: Any
-    ) -> Provisioned:
-        self.judge(physical_id, new)
+    def update(self, physical_id: str, old: Properties, new: Properties, *_: Any) -> Provisioned:
         with _LOCK:
-            kept = _resources[self.name, physical_id]
-            attributes = {name: kept[name] for name in self.read_only if name in kept}
-            _resources[self.name, physical_id] = new | attributes
+            kept = _resources.pop(self.key(physical_id, old))["properties"]
+        attributes = {name: kept[name] for name in self.read_only if name in kept}
+        try:
+            self.judge(physical_id, new)
+        except ValueError:
+            self.keep(physical_id, kept)
+            raise
+        self.keep(physical_id, new | attributes)
         return physical_id, attributes
 
     def delete(self, physical_id: str, properties: Properties) -> None:
         with _LOCK:
-            removed = _resources.pop((self.name, physical_id), {})
-        if connection := removed.get("ConnectionId"):
+            removed = _resources.pop(self.key(physical_id, properties), None)
+        if removed and (connection := removed["properties"].get("ConnectionId")):
             ec2._vpc_peering.pop(connection, None)
+
+    def key(self, physical_id: str, properties: Properties) -> tuple[str, ...]:
+        """Access lists of one project have the same id; their entries tell them apart."""
+        entries = map(_address, properties.get("AccessList", []))
+        return self.name, physical_id, *sorted(entries)
+
+    def keep(self, physical_id: str, properties: Properties) -> None:
+        with _LOCK:
+            record = {"type": self.name, "id": physical_id, "properties": properties}
+            _resources[self.key(physical_id, properties)] = record
 
     def judge(self, logical_id: str, properties: Properties) -> None:
         """ValueError with every fault: first those of the schema, else those Atlas finds."""
@@ -99,7 +111,7 @@ class AtlasType:
             for name in self.read_only
             if name in properties
         ]
-        faults = faults or list(_RULES.get(self.name, lambda _: iter(()))(properties))
+        faults = faults or list(_RULES[self.name](properties))
         if faults:
             raise ValueError(
                 f"Properties validation failed for resource {logical_id} with message:\n"
@@ -126,31 +138,43 @@ def _schema_faults(error: Any) -> Iterator[str]:
         yield f"{where}: {error.message}"
 
 
-# What Atlas itself refuses, by its Administration API's documentation
+# What the publisher's handlers and Atlas itself refuse besides
 
 
 def _database_user(properties: Properties) -> Iterator[str]:
-    if properties.get("AWSIAMType", "NONE") == "NONE":
-        if properties["DatabaseName"] == "admin" and not properties.get("Password"):
-            yield "#/Password: a user of the database admin needs one"
+    kinds = [properties.get(name, "NONE") for name in ("AWSIAMType", "LdapAuthType", "X509Type")]
+    if "Password" not in properties and set(kinds) == {"NONE"}:
+        yield "#/Password: can't be empty without LDAP, IAM or X.509"
+    if kinds[0] == "NONE":
         return
     if properties["DatabaseName"] != "$external":
         yield "#/DatabaseName: users with AWSIAMType are in $external"
     if "Password" in properties:
         yield "#/Password: users with AWSIAMType have none"
-    kind = properties["AWSIAMType"].lower()
+    kind = kinds[0].lower()
     if not re.fullmatch(rf"arn:aws:iam::\d{{12}}:{kind}/[\w+=,.@-]+", properties["Username"]):
         yield f"#/Username: {properties['Username']} is not the ARN of a {kind} without path"
 
 
 def _access_list(properties: Properties) -> Iterator[str]:
+    present = {
+        _address(entry)
+        for other in _existing("MongoDB::Atlas::ProjectIpAccessList")
+        if other["ProjectId"] == properties["ProjectId"]
+        for entry in other["AccessList"]
+    }
     for index, entry in enumerate(properties["AccessList"]):
         where = f"#/AccessList/{index}"
-        if len(entry.keys() & {"CIDRBlock", "IPAddress", "AwsSecurityGroup"}) != 1:
-            yield f"{where}: needs one of CIDRBlock, IPAddress, AwsSecurityGroup"
-        for name, parse in _ADDRESSES.items():
-            if name in entry:
-                yield from _unparsable(f"{where}/{name}", parse, entry[name])
+        if len(entry.keys() & _ADDRESSES.keys()) != 1:
+            yield f"{where}: needs one of {', '.join(_ADDRESSES)}"
+        for name in entry.keys() & _ADDRESSES.keys():
+            yield from _unparsable(f"{where}/{name}", _ADDRESSES[name], entry[name])
+        if _address(entry) in present:
+            yield f"{where}: {_address(entry)} is in the project's access list already"
+
+
+def _address(entry: Properties) -> str:
+    return "".join(entry.get(name, "") for name in _ADDRESSES)
 
 
 def _network_container(properties: Properties) -> Iterator[str]:
@@ -159,25 +183,25 @@ def _network_container(properties: Properties) -> Iterator[str]:
 
 
 def _network_peering(properties: Properties) -> Iterator[str]:
+    for name in ("AccepterRegionName", "AwsAccountId", "RouteTableCIDRBlock"):
+        if name not in properties:  # the handler asks for more than the schema
+            yield f"#: required key [{name}] not found"
     for name in ("ProjectId", "ContainerId"):
         if not re.fullmatch("[0-9a-f]{24}", properties[name]):
             yield f"#/{name}: {properties[name]} is not 24 hexadecimal digits"
     if properties["VpcId"] not in ec2._vpcs:
         yield f"#/VpcId: there is no {properties['VpcId']}"
-    if "RouteTableCIDRBlock" in properties:
-        block = properties["RouteTableCIDRBlock"]
-        yield from _unparsable("#/RouteTableCIDRBlock", ipaddress.IPv4Network, block)
+    block = properties.get("RouteTableCIDRBlock", "0.0.0.0/0")
+    yield from _unparsable("#/RouteTableCIDRBlock", ipaddress.IPv4Network, block)
 
 
 def _private_endpoint(properties: Properties) -> Iterator[str]:
-    with _LOCK:
-        services = [
-            service
-            for (type_name, _), service in _resources.items()
-            if type_name == "MongoDB::Atlas::PrivateEndpointService"
-            and service["Id"] == properties["EndpointServiceId"]
-            and service["ProjectId"] == properties["ProjectId"]
-        ]
+    services = [
+        service
+        for service in _existing("MongoDB::Atlas::PrivateEndpointService")
+        if service["Id"] == properties["EndpointServiceId"]
+        and service["ProjectId"] == properties["ProjectId"]
+    ]
     if not services:
         yield f"#/EndpointServiceId: there is no {properties['EndpointServiceId']}"
         return
@@ -198,12 +222,14 @@ def _unparsable(where: str, parse: Callable[[str], Any], text: str) -> Iterator[
 _ADDRESSES: dict[str, Callable[[str], Any]] = {
     "CIDRBlock": ipaddress.ip_network,
     "IPAddress": ipaddress.ip_address,
+    "AwsSecurityGroup": str,
 }
 _RULES: dict[str, Callable[[Properties], Iterator[str]]] = {
     "MongoDB::Atlas::DatabaseUser": _database_user,
     "MongoDB::Atlas::ProjectIpAccessList": _access_list,
     "MongoDB::Atlas::NetworkContainer": _network_container,
     "MongoDB::Atlas::NetworkPeering": _network_peering,
+    "MongoDB::Atlas::PrivateEndpointService": lambda _: iter(()),
     "MongoDB::Atlas::PrivateEndpointAWS": _private_endpoint,
 }
 
@@ -226,14 +252,14 @@ def _peering_attributes(properties: Properties) -> dict[str, Any]:
     return {"Id": _object_id(), "StatusName": "PENDING_ACCEPTANCE", "ConnectionId": found[1]}
 
 
-def _service_attributes(properties: Properties) -> dict[str, Any]:
+def _service_attributes(_: Properties) -> dict[str, Any]:
     service = f"com.amazonaws.vpce.{get_region()}.vpce-svc-{uuid.uuid4().hex[:17]}"
     return {"Id": _object_id(), "EndpointServiceName": service, "Status": "AVAILABLE"}
 
 
 _ATTRIBUTES: dict[str, Callable[[Properties], dict[str, Any]]] = {
     "MongoDB::Atlas::DatabaseUser": lambda properties: {
-        "UserCFNIdentifier": f"{properties['ProjectId']}-{properties['Username']}"
+        "UserCFNIdentifier": f"{properties['Username']}-{properties['ProjectId']}"
     },
     "MongoDB::Atlas::ProjectIpAccessList": lambda properties: {
         "TotalCount": len(properties["AccessList"])

@@ -43,7 +43,7 @@ def register(settings: Settings) -> None:
 
     def variables(config: dict[str, Any], code_dir: str, port: int) -> dict[str, str]:
         _register_session(config)
-        own = lambda_svc._runtime_env_vars(config)
+        own: dict[str, str] = lambda_svc._runtime_env_vars(config)
         network = settings.function_environment | _sdk_settings()
         return network | own | _lambda_variables(config, code_dir, port)
 
@@ -51,7 +51,7 @@ def register(settings: Settings) -> None:
     lambda_svc._provided_worker_env = variables
     lambda_svc._emit_lambda_logs = emit_logs_if_allowed
     lambda_svc._execute_function_warm = lambda_svc._execute_function_provided_warm
-    lambda_runtime._worker_class_for = lambda config: lambda_runtime.ProvidedWorker
+    lambda_runtime._worker_class_for = lambda _config: lambda_runtime.ProvidedWorker
 
 
 def workers() -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ Provisioned = tuple[str, dict[str, Any]]
 _METHODS = {"get", "put", "post", "delete", "options", "head", "patch"}
 _ANY = "x-amazon-apigateway-any-method"
 _INTEGRATION = "x-amazon-apigateway-integration"
+_FAILED = '{"message":"Internal Server Error"}'  # all that a caller learns of a failed function
 _UNDERSTOOD = {"openapi", "info", "paths", "components", "security", "tags"}
 
 
@@ -46,14 +47,22 @@ def register() -> None:
     ) -> Any:  # fmt: skip
         owner = options["owner_account_id"], options["owner_region"]
         if not _may_invoke(integration, owner, api_id, stage, route_key):
-            message = b'{"message":"Internal Server Error"}'
-            return 500, {"Content-Type": "application/json"}, message
+            return 500, {"Content-Type": "application/json"}, _FAILED.encode()
         return await invoke(
             integration, api_id, stage, path, method, headers, body, query, route_key,
             *rest, **options,
         )  # fmt: skip
 
     apigateway._invoke_lambda_proxy = invoke_if_permitted
+    answer_of = lambda_svc.lambda_execute_result_to_api_proxy_response
+
+    def answer_or_failure(result: dict[str, Any]) -> Any:
+        if result.get("error") and not result.get("throttle"):
+            headers = {"Content-Type": "application/json"}
+            return {"statusCode": 500, "headers": headers, "body": _FAILED}, None
+        return answer_of(result)
+
+    lambda_svc.lambda_execute_result_to_api_proxy_response = answer_or_failure
 
 
 def named(properties: Properties) -> Properties:

@@ -30,20 +30,20 @@ def register() -> None:
     missing: dict[str, dict[str, Any]] = {
         "AWS::EC2::EIP": {
             "create": create_address,
-            "update": keep,
+            "update": keep(address_attributes),
             "delete": delete_address,
         },
         "AWS::EC2::NatGateway": {
             "create": create_nat_gateway,
-            "update": keep,
+            "update": keep(lambda physical_id: {"NatGatewayId": physical_id}),
             "delete": delete_nat_gateway,
         },
         "AWS::EC2::SecurityGroupIngress": security_group_rule("IpPermissions"),
         "AWS::EC2::SecurityGroupEgress": security_group_rule("IpPermissionsEgress"),
         "AWS::CloudFormation::TypeActivation": {
             "create": activate_type,
-            "update": keep,
-            "delete": lambda physical_id, properties: None,
+            "update": keep(lambda physical_id: {"Arn": physical_id}),
+            "delete": lambda *_: None,
         },
     }
     handlers = provisioners._RESOURCE_HANDLERS
@@ -57,41 +57,44 @@ def register() -> None:
             "AWS::CloudFormation::TypeActivation": ("PublisherId", "TypeName"),
         }
     )
+    for name, attributes_of in _MORE_ATTRIBUTES.items():
+        handlers[name].update(with_attributes(handlers[name], attributes_of))
     handlers["AWS::Lambda::Function"].update(functions(handlers["AWS::Lambda::Function"]))
     handlers["AWS::SecretsManager::Secret"].update(secrets(handlers["AWS::SecretsManager::Secret"]))
     provisioners._cw_metric_alarm_record = metric_math(provisioners._cw_metric_alarm_record)
 
 
-def keep(
-    physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str | None = None
-) -> Provisioned:
-    """An update of tags and the like, which nothing reads; what else changes is replaced."""
-    attributes: dict[str, dict[str, Any]] = {
-        address["PublicIp"]: _address_attributes(address) for address in ec2._addresses.values()
-    }
-    default = {"NatGatewayId": physical_id, "Arn": physical_id}
-    return physical_id, attributes.get(physical_id, default)
+def keep(attributes_of: Callable[[str], dict[str, Any]]) -> Update:
+    """An update that has nothing to do: tags aren't kept, and what else changes is replaced."""
+
+    def update(physical_id: str, *_: Any) -> Provisioned:
+        return physical_id, attributes_of(physical_id)
+
+    return update
 
 
 # Elastic IP addresses and NAT gateways
 
 
-def create_address(logical_id: str, properties: Properties, stack: str) -> Provisioned:
-    domain = properties.get("Domain", "vpc")
-    allocation_id = _field(ec2._allocate_address({"Domain": [domain]}), "allocationId")
-    address = ec2._addresses[allocation_id]
-    return address["PublicIp"], _address_attributes(address)
+def create_address(_logical_id: str, properties: Properties, _stack: str) -> Provisioned:
+    request = {"Domain": [properties.get("Domain", "vpc")]}
+    public_ip = _field(ec2._allocate_address(request), "publicIp")
+    return public_ip, address_attributes(public_ip)
 
 
-def delete_address(physical_id: str, properties: Properties) -> None:
-    for allocation_id, address in list(ec2._addresses.items()):
-        if address["PublicIp"] == physical_id:
-            if any(nat["AllocationId"] == allocation_id for nat in ec2._nat_gateways.values()):
-                raise ValueError(f"{allocation_id} is in use by a NAT gateway (InUse)")
-            ec2._release_address({"AllocationId": [allocation_id]})
+def address_attributes(public_ip: str) -> dict[str, Any]:
+    [address] = (it for it in ec2._addresses.values() if it["PublicIp"] == public_ip)
+    return {name: address[name] for name in ("AllocationId", "PublicIp")}
 
 
-def create_nat_gateway(logical_id: str, properties: Properties, stack: str) -> Provisioned:
+def delete_address(public_ip: str, _properties: Properties) -> None:
+    allocation_id = address_attributes(public_ip)["AllocationId"]
+    if any(nat["AllocationId"] == allocation_id for nat in ec2._nat_gateways.values()):
+        raise ValueError(f"Address {public_ip} is in use by a NAT gateway")
+    ec2._release_address({"AllocationId": [allocation_id]})
+
+
+def create_nat_gateway(_logical_id: str, properties: Properties, _stack: str) -> Provisioned:
     subnet = ec2._subnets.get(properties["SubnetId"])
     if subnet is None:
         raise ValueError(f"The subnet ID '{properties['SubnetId']}' does not exist")
@@ -113,12 +116,8 @@ def create_nat_gateway(logical_id: str, properties: Properties, stack: str) -> P
     return nat_gateway_id, {"NatGatewayId": nat_gateway_id}
 
 
-def delete_nat_gateway(physical_id: str, properties: Properties) -> None:
+def delete_nat_gateway(physical_id: str, _properties: Properties) -> None:
     ec2._nat_gateways.pop(physical_id, None)
-
-
-def _address_attributes(address: dict[str, Any]) -> dict[str, Any]:
-    return {name: address[name] for name in ("AllocationId", "PublicIp")}
 
 
 def _field(response: tuple[int, Any, bytes | str], name: str) -> str:
@@ -137,7 +136,7 @@ def _field(response: tuple[int, Any, bytes | str], name: str) -> str:
 def security_group_rule(direction: str) -> dict[str, Any]:
     """Handlers of one direction, IpPermissions or IpPermissionsEgress."""
 
-    def create(logical_id: str, properties: Properties, stack: str) -> Provisioned:
+    def create(_logical_id: str, properties: Properties, _stack: str) -> Provisioned:
         group = ec2._security_groups.get(properties["GroupId"])
         if group is None:
             raise ValueError(f"The security group '{properties['GroupId']}' does not exist")
@@ -166,14 +165,47 @@ def security_group_rule(direction: str) -> dict[str, Any]:
 # Types of other publishers
 
 
-def activate_type(logical_id: str, properties: Properties, stack: str) -> Provisioned:
+def activate_type(_logical_id: str, properties: Properties, _stack: str) -> Provisioned:
     """Recorded only: the types of atlas_types can be used without."""
     name = properties["TypeName"].replace("::", "-")
     arn = f"arn:aws:cloudformation:{get_region()}:{get_account_id()}:type/resource/{name}"
     return arn, {"Arn": arn}
 
 
-# Wrapped: Lambda functions, secrets, alarms
+# Wrapped: Fn::GetAtt of the network, Lambda functions, secrets, alarms
+
+
+def with_attributes(
+    handlers: dict[str, Any], attributes_of: Callable[[str], dict[str, Any]]
+) -> dict[str, Any]:
+    """Handlers whose resources have more attributes, found by physical id."""
+
+    def extended(handler: Callable[..., Provisioned]) -> Callable[..., Provisioned]:
+        def provision(*arguments: Any) -> Provisioned:
+            physical_id, attributes = handler(*arguments)
+            return physical_id, attributes | attributes_of(physical_id)
+
+        return provision
+
+    return {name: extended(handlers[name]) for name in ("create", "update")}
+
+
+def _endpoint_attributes(endpoint_id: str) -> dict[str, Any]:
+    """As CloudFormation spells DNS names: hosted zone and name, joined by a colon."""
+    endpoint = ec2._vpc_endpoints[endpoint_id]
+    service = endpoint["ServiceName"].rpartition(".")[2]
+    name = f"{endpoint_id}.{service}.{get_region()}.vpce.amazonaws.com"
+    interface = endpoint["VpcEndpointType"] == "Interface"
+    return {"DnsEntries": [f"Z7HUB22UULQXV:{name}"] if interface else []}
+
+
+_MORE_ATTRIBUTES: dict[str, Callable[[str], dict[str, Any]]] = {
+    "AWS::EC2::VPC": lambda vpc_id: {"CidrBlock": ec2._vpcs[vpc_id]["CidrBlock"]},
+    "AWS::EC2::Subnet": lambda subnet_id: {
+        name: ec2._subnets[subnet_id][name] for name in ("CidrBlock", "VpcId")
+    },
+    "AWS::EC2::VPCEndpoint": _endpoint_attributes,
+}
 
 
 def functions(handlers: dict[str, Any]) -> dict[str, Any]:
