@@ -93,7 +93,11 @@ class Atlas:
             tls = Tls(*issue_certificate(folder, [self.host, self._node]))
             loop = stack.enter_context(_event_loop())
             opened = asyncio.run_coroutine_threadsafe(self._listen(tls), loop)
-            self.port, dns_port = opened.result()
+            server, name_server = opened.result()
+            stack.callback(loop.call_soon_threadsafe, server.close)
+            stack.callback(loop.call_soon_threadsafe, name_server.close)
+            self.port = server.sockets[0].getsockname()[1]
+            dns_port = name_server.get_extra_info("sockname")[1]
             horizon = f"{self._node}:{self.port}"
             self.mongod = stack.enter_context(
                 Mongod(auth=True, tls=tls, replica_set=self._replica_set, horizon=horizon)
@@ -146,7 +150,7 @@ class Atlas:
         """The password of a role's user in mongod; None if the role isn't let in."""
         return self._passwords.get(role_arn)
 
-    async def _listen(self, tls: Tls) -> tuple[int, int]:
+    async def _listen(self, tls: Tls) -> tuple[asyncio.Server, asyncio.BaseTransport]:
         """Open the cluster's port and the name server's."""
         self._server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._server_tls.load_cert_chain(tls.certificate)
@@ -157,7 +161,7 @@ class Atlas:
         name_server, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: _NameServer(records), local_addr=(LOOPBACK, 0)
         )
-        return port, name_server.get_extra_info("sockname")[1]
+        return server, name_server
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer), contextlib.suppress(OSError):

@@ -301,12 +301,12 @@ class Mongod:
         return answer["isWritablePrimary"] or answer.get("primary") not in (None, self.address)
 
     def _end(self, seconds: float) -> None:
-        if self._admin is not None:
-            self._admin.close()
-            self._admin = None
         if self._process is not None:
             end(self._process, seconds)
             self._process = None
+        if self._admin is not None:  # after the process: a stopped one would never answer
+            self._admin.close()
+            self._admin = None
 
 
 class ReplicaSet:
