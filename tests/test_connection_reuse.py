@@ -3,8 +3,6 @@ and authentication as on Atlas.
 """
 
 import json
-import os
-import platform
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,20 +15,15 @@ import pytest
 
 from tests.conftest import Baker
 from tests.support.atlas import Atlas
-from tests.support.baking import TEMPLATE, combinations
+from tests.support.baking import combinations
 from tests.support.execution_environment import ExecutionEnvironment, Invocation
+from tests.support.here import HERE, UV
 from tests.support.local_aws import LocalAws
 
 pytestmark = pytest.mark.slow
 
 INVOCATIONS = 1_000
 DATABASE = "app"
-# What this machine can run: with these answers the build's bytecode and extensions are for it.
-HERE = {
-    "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
-    "architecture": {"aarch64": "arm64"}.get(platform.machine(), platform.machine()),
-}
-UV = {"PATH": f"{TEMPLATE / '.tools/uv/bin'}:{os.environ['PATH']}"}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +50,8 @@ def test_a_thousand_warm_invocations_open_no_connection(
     project = baked(**answers, **HERE)
     project.run(sys.executable, "scripts/build.py", str(tmp_path), env=UV)
     template = project.parse("template.yaml")
-    environment = atlas.environment | variables(template, atlas, aws) | credentials(atlas)
+    environment = atlas.environment | variables(template, atlas, aws)
+    environment |= credentials(atlas) if answers["auth"] == "iam" else aws.environment
 
     with ExitStack() as stack:
         events = []
@@ -89,7 +83,6 @@ def variables(template: dict[str, Any], atlas: Atlas, aws: LocalAws) -> dict[str
             Name=username, SecretString=json.dumps({"username": username, "password": password})
         )
         variables["MONGODB_SECRET_ARN"] = secret["ARN"]
-        variables["AWS_ENDPOINT_URL"] = aws.endpoint
     return variables
 
 

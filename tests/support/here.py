@@ -1,0 +1,16 @@
+"""What this machine can run."""
+
+import os
+import platform
+import sys
+
+from tests.support.baking import TEMPLATE
+
+HERE = {
+    "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
+    "architecture": {"aarch64": "arm64"}.get(platform.machine(), platform.machine()),
+}
+"""Answers with which a build's bytecode and extension modules are this interpreter's."""
+
+UV = {"PATH": f"{TEMPLATE / '.tools/uv/bin'}{os.pathsep}{os.environ['PATH']}"}
+"""An environment in which builds find the template's uv."""

@@ -1,0 +1,179 @@
+"""Deployed by the unmodified SAM CLI to a local AWS, called over HTTP, read back, deleted."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.conftest import Baker
+from tests.support.atlas import Atlas
+from tests.support.baking import TEMPLATE, BakedProject, combinations
+from tests.support.here import HERE, UV
+from tests.support.local_aws import LocalAws
+
+pytestmark = pytest.mark.slow
+
+SAM = str(TEMPLATE / ".tools/sam/bin/sam")
+
+
+@pytest.fixture(scope="module")
+def atlas() -> Iterator[Atlas]:
+    with Atlas() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def aws(atlas: Atlas) -> Iterator[LocalAws]:
+    with LocalAws(atlas.environment) as account:
+        yield account
+
+
+@pytest.mark.parametrize("answers", combinations("layout", "auth"))
+def test_deploys_as_it_is(
+    answers: dict[str, str], baked: Baker, atlas: Atlas, aws: LocalAws
+) -> None:
+    slug = f"orders-{uuid.uuid4().hex[:6]}"
+    project = baked(**answers, **HERE, network="public", project_slug=slug)
+
+    with deployed(project, atlas, aws) as outputs:
+        let_in(project, outputs, atlas, aws)
+        call(project, outputs, aws)
+        functions = functions_of(outputs, aws)
+        for function in functions:
+            check_settings(project, function, atlas, outputs)
+            check_role(function["Role"], project, outputs, aws)
+        path = "/" if answers["layout"] == "single" else "/items"
+        assert aws.call(outputs["ApiUrl"], "GET", path, signed=False).status == 403
+        groups = {group["logGroupName"] for group in log_groups(aws, slug)}
+        assert groups == {f"/aws/apigateway/{slug}"} | {
+            f"/aws/lambda/{function['FunctionName']}" for function in functions
+        }
+        assert {group["retentionInDays"] for group in log_groups(aws, slug)} == {14}
+
+    assert log_groups(aws, slug) == []
+    assert not [
+        role for role in aws.client("iam").list_roles()["Roles"] if slug in role["RoleName"]
+    ]
+
+
+@contextmanager
+def deployed(project: BakedProject, atlas: Atlas, aws: LocalAws) -> Iterator[dict[str, str]]:
+    """Build and deploy the project, yield the stack's outputs, delete the stack."""
+    environment = aws.environment | UV
+    project.run(SAM, "build", env=environment)
+    host = f"ClusterHost={atlas.host}"
+    deploy = [SAM, "deploy", "--no-confirm-changeset", "--parameter-overrides", host]
+    project.run(*deploy, env=environment)
+    yield aws.outputs(project.answers["project_slug"])
+    project.run(SAM, "delete", "--no-prompts", env=environment)
+
+
+def let_in(project: BakedProject, outputs: dict[str, str], atlas: Atlas, aws: LocalAws) -> None:
+    """Make the database users that the README has people make."""
+    database = project.answers["database_name"]
+    if project.answers["auth"] == "iam":
+        for name, role in outputs.items():
+            if name.endswith("ExecutionRoleArn"):
+                atlas.add_role(role, *aws.credentials_of(role), database)
+    else:
+        value = aws.client("secretsmanager").get_secret_value(SecretId=outputs["DatabaseSecretArn"])
+        secret = json.loads(value["SecretString"])
+        assert len(secret["password"]) == 32
+        atlas.add_user(secret["username"], secret["password"], database)
+
+
+def call(project: BakedProject, outputs: dict[str, str], aws: LocalAws) -> None:
+    """Use every route."""
+    url = outputs["ApiUrl"]
+    if project.answers["layout"] == "single":
+        response = aws.call(url, "GET", "/")
+        assert (response.status, response.json) == (200, {"database": "app", "ping": 1.0})
+        return
+
+    name = outputs.get("CreateIndexesFunctionName") or outputs["FunctionName"]
+    result = aws.client("lambda").invoke(
+        FunctionName=name, Payload=json.dumps({"routeKey": "create-indexes"})
+    )
+    assert json.load(result["Payload"])["statusCode"] == 200
+    item = {"sku": uuid.uuid4().hex[:8].upper(), "name": "Mug", "quantity": 2}
+    created = aws.call(url, "POST", "/items", item)
+    assert created.status == 201
+    assert aws.call(url, "POST", "/items", item).status == 409
+    path = f"/items/{created.json['id']}"
+    assert aws.call(url, "GET", path).json == created.json
+    assert created.json in aws.call(url, "GET", "/items?limit=100").json["items"]
+    assert aws.call(url, "GET", "/items?limit=1000").status == 400
+    assert aws.call(url, "DELETE", path).status == 204
+    assert aws.call(url, "GET", path).status == 404
+
+
+def functions_of(outputs: dict[str, str], aws: LocalAws) -> list[dict[str, Any]]:
+    """Return the configurations of the deployed functions."""
+    client = aws.client("lambda")
+    return [
+        client.get_function_configuration(FunctionName=value)
+        for name, value in outputs.items()
+        if name.endswith("FunctionName")
+    ]
+
+
+def check_settings(
+    project: BakedProject, function: dict[str, Any], atlas: Atlas, outputs: dict[str, str]
+) -> None:
+    """The function runs with what the answers say and holds no credentials."""
+    variables = {
+        "MONGODB_DATABASE": project.answers["database_name"],
+        "POWERTOOLS_SERVICE_NAME": project.answers["project_slug"],
+    }
+    if project.answers["auth"] == "iam":
+        query = "?authMechanism=MONGODB-AWS&authSource=%24external"
+        variables["MONGODB_URI"] = f"mongodb+srv://{atlas.host}/{query}"
+    else:
+        variables["MONGODB_URI"] = f"mongodb+srv://{atlas.host}/"
+        variables["MONGODB_SECRET_ARN"] = outputs["DatabaseSecretArn"]
+    assert function["Environment"]["Variables"] == variables
+    assert function["Runtime"] == f"python{project.answers['python_version']}"
+    assert function["Architectures"] == [project.answers["architecture"]]
+    assert (function["MemorySize"], function["Timeout"]) == (512, 10)
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert function["LoggingConfig"]["LogFormat"] == "JSON"
+
+
+def check_role(
+    role_arn: str, project: BakedProject, outputs: dict[str, str], aws: LocalAws
+) -> None:
+    """The execution role may do what it needs, on what it needs, and nothing else."""
+    iam, role = aws.client("iam"), role_arn.rpartition("/")[2]
+    assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+    [policy] = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+    granted = {
+        action: statement["Resource"]
+        for statement in document["Statement"]
+        for action in as_list(statement["Action"])
+    }
+    logs = granted["logs:PutLogEvents"]
+    assert f":log-group:/aws/lambda/{project.answers['project_slug']}" in logs
+    expected = {
+        "logs:CreateLogStream": logs,
+        "logs:PutLogEvents": logs,
+        "xray:PutTraceSegments": "*",
+        "xray:PutTelemetryRecords": "*",
+    }
+    if project.answers["auth"] == "password":
+        expected["secretsmanager:GetSecretValue"] = outputs["DatabaseSecretArn"]
+    assert granted == expected
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    """IAM writes a list of one as its element."""
+    return [value] if isinstance(value, str) else value
+
+
+def log_groups(aws: LocalAws, slug: str) -> list[dict[str, Any]]:
+    """Return the log groups of the project."""
+    groups = aws.client("logs").describe_log_groups()["logGroups"]
+    return [group for group in groups if slug in group["logGroupName"]]
