@@ -1,5 +1,6 @@
 """CloudFormation resource types of AWS that ministack lacks, or gets wrong."""
 
+import json
 import re
 import uuid
 from collections.abc import Callable
@@ -61,6 +62,7 @@ def register() -> None:
         handlers[name].update(with_attributes(handlers[name], attributes_of))
     handlers["AWS::Lambda::Function"].update(functions(handlers["AWS::Lambda::Function"]))
     handlers["AWS::SecretsManager::Secret"].update(secrets(handlers["AWS::SecretsManager::Secret"]))
+    provisioners._sm_secret_string = secret_string
     provisioners._cw_metric_alarm_record = metric_math(provisioners._cw_metric_alarm_record)
 
 
@@ -268,6 +270,25 @@ def secrets(handlers: dict[str, Any]) -> dict[str, Any]:
         "update": update,
         "delete": lambda physical_id, properties: delete_secret(name_of(physical_id), properties),
     }
+
+
+def secret_string(properties: Properties) -> str:
+    """GenerateSecretString with all its options; ministack knows only some."""
+    rules = dict(properties.get("GenerateSecretString", {}))
+    if not rules:
+        return str(properties.get("SecretString", ""))
+    if "SecretString" in properties:
+        raise ValueError("A secret has SecretString or GenerateSecretString, not both")
+    template, key = (
+        rules.pop(name, None) for name in ("SecretStringTemplate", "GenerateStringKey")
+    )
+    if (template is None) != (key is None):
+        raise ValueError("SecretStringTemplate and GenerateStringKey go together")
+    status, _, body = secretsmanager._get_random_password(rules)
+    if status >= 400:
+        raise ValueError(body)
+    password = json.loads(body)["RandomPassword"]
+    return json.dumps(json.loads(template) | {key: password}) if template else password
 
 
 def metric_math(
