@@ -193,7 +193,7 @@ def test_deployed_code_answers_signed_requests(aws: LocalAws, outputs: dict[str,
     response = aws.call(outputs["ApiUrl"], "GET", "/hello/you")
     assert response.status == 200, aws.logs("service")
     assert response.json["name"] == "you"
-    assert response.json["caller"] == f"arn:aws:iam::{aws.account_id}:root"
+    assert response.json["caller"] == f"arn:aws:iam::{aws.account_id}:user/administrator"
     assert aws.call(outputs["ApiUrl"], "GET", "/hello/you", signed=False).status == 403
     assert aws.call(outputs["ApiUrl"], "GET", "/nowhere").status == 404
 

@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials as SigningCredentials
 
 from tests.support.local_aws_extras.credentials import Credentials, credentials_of
 from tests.support.local_aws_extras.settings import Settings
@@ -99,7 +98,7 @@ class LocalAws:
     ) -> None:
         self._function_environment = dict(function_environment or {})
         self._python = str(python)
-        self._secret_key = secrets.token_hex(20)
+        self._root_key = secrets.token_hex(20)
         self._resources = contextlib.ExitStack()
         self.endpoint = ""  # http://localhost:PORT
         self.environment: dict[str, str] = {}  # for sam, cdk, boto3: add to os.environ
@@ -115,6 +114,9 @@ class LocalAws:
             subprocess.run([self._python, "-c", _RUNTIME, str(runtime)], check=True)
             settings = Settings(str(runtime / "bin" / "python"), self._function_environment)
             self._start(settings, resources)
+            key_id, key = self._create_administrator()
+            self._session = boto3.session.Session(key_id, key, region_name=self.region)
+            self.environment = self._client_environment(key_id, key)
             self._resources = resources.pop_all()
         return self
 
@@ -128,14 +130,8 @@ class LocalAws:
 
     def client(self, service: str) -> Any:
         """A boto3 client of this account, as its administrator."""
-        client: Any = boto3.session.Session().client  # its overloads want a literal name
-        return client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=self.region,
-            aws_access_key_id=self.account_id,
-            aws_secret_access_key=self._secret_key,
-        )
+        client: Any = self._session.client  # its overloads want a literal name
+        return client(service, endpoint_url=self.endpoint)
 
     def create_stack(self, stack: str, template: str, **parameters: str) -> dict[str, str]:
         """Create a stack from a template of CloudFormation or SAM and return its outputs.
@@ -180,8 +176,8 @@ class LocalAws:
     ) -> Response:
         """Call an HTTP API by its public URL, such as the stack's output ApiUrl.
 
-        The request is signed (SigV4) as one of the account's administrator unless `signed` is
-        false; `body` is sent as JSON.
+        The request is signed (SigV4) by the account's administrator unless `signed` is false;
+        `body` is sent as JSON.
         """
         port = urlsplit(self.endpoint).port
         api_id = (urlsplit(url).hostname or "").partition(".")[0]
@@ -193,7 +189,7 @@ class LocalAws:
             headers={"Content-Type": "application/json"} if data else {},
         )
         if signed:
-            credentials = SigningCredentials(self.account_id, self._secret_key)
+            credentials: Any = self._session.get_credentials()
             SigV4Auth(credentials, "execute-api", self.region).add_auth(request)
         headers = dict(request.headers) | {"Host": urlsplit(request.url).netloc}
         # The name in the URL may not resolve here, as macOS doesn't know names under localhost.
@@ -276,7 +272,6 @@ class LocalAws:
             else:
                 resources.callback(_end, process)
                 self.endpoint = f"http://localhost:{port}"
-                self.environment = self._client_environment()
                 return
 
     def _spawn(self, settings: Settings, port: int) -> subprocess.Popen[bytes]:
@@ -292,7 +287,7 @@ class LocalAws:
             "GATEWAY_PORT": str(port),
             "MINISTACK_ACCOUNT_ID": self.account_id,
             "MINISTACK_REGION": self.region,
-            "AWS_SECRET_ACCESS_KEY": self._secret_key,
+            "AWS_SECRET_ACCESS_KEY": self._root_key,
             "AUTH": "true",
             "LAMBDA_EXECUTOR": "local",
             "IOT_MTLS_ENABLED": "0",  # these two would listen on fixed ports
@@ -310,13 +305,27 @@ class LocalAws:
                 start_new_session=True,  # so that its Lambda workers can be ended with it
             )
 
-    def _client_environment(self) -> dict[str, str]:
+    def _create_administrator(self) -> tuple[str, str]:
+        """Access key of a user who may do everything. The root user isn't one to deploy with: it
+        can't assume roles, and ministack doesn't check its signatures."""
+        root = boto3.session.Session(self.account_id, self._root_key, region_name=self.region)
+        iam = root.client("iam", endpoint_url=self.endpoint)
+        iam.create_user(UserName="administrator")
+        everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        policy = {"Version": "2012-10-17", "Statement": [everything]}
+        iam.put_user_policy(
+            UserName="administrator", PolicyName="Everything", PolicyDocument=json.dumps(policy)
+        )
+        key = iam.create_access_key(UserName="administrator")["AccessKey"]
+        return key["AccessKeyId"], key["SecretAccessKey"]
+
+    def _client_environment(self, key_id: str, key: str) -> dict[str, str]:
         """Also what keeps the tools from this machine's AWS configuration and from telling."""
         nowhere = str(self._folder / "nowhere")
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": self.account_id,
-            "AWS_SECRET_ACCESS_KEY": self._secret_key,
+            "AWS_ACCESS_KEY_ID": key_id,
+            "AWS_SECRET_ACCESS_KEY": key,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
             "AWS_CONFIG_FILE": nowhere,
