@@ -181,10 +181,16 @@ class ExecutionEnvironment:
 
     def freeze(self) -> None:
         """SIGSTOP, once the runtime has come back for the next event, as Lambda does."""
-        _, api = self._running()
+        process, api = self._running()
+        if self._frozen:
+            return
         if not api.idle.wait(self.timeout):
             raise TimeoutError("the runtime hasn't come back for the next event")
         self._signal(signal.SIGSTOP)
+        try:
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED)  # it may run on for a moment
+        except ChildProcessError:
+            raise EnvironmentLostError("the process has ended instead of stopping") from None
         self._frozen = True
 
     def thaw(self) -> None:
