@@ -334,6 +334,9 @@ def test_route_needs_the_permission_to_invoke(aws: LocalAws) -> None:
     )
     assert aws.call(outputs["ApiUrl"], "GET", "/items/1").text == "as written"
     assert aws.call(outputs["ApiUrl"], "GET", "/items/1", signed=False).status == 403
+    assert aws.workers(outputs["Function"])
+    aws.delete_stack("plain")
+    assert not aws.workers(outputs["Function"])
 
 
 def function_resource(**properties: Any) -> dict[str, Any]:
@@ -636,15 +639,21 @@ def test_server_and_workers_end_with_the_block(outputs: dict[str, str], aws: Loc
     assert not listens(urlsplit(other.endpoint).port or 0)
 
 
-def test_server_ends_with_a_test_run_that_is_killed() -> None:
+def test_server_ends_with_a_test_run_that_is_killed(tmp_path: Path) -> None:
     script = "import os; from tests.support.local_aws import LocalAws as it; aws = it().__enter__()"
     script += "; print(aws.endpoint, flush=True); os.kill(os.getpid(), 9)"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     port = urlsplit(done.stdout.strip()).port
     assert port, done.stderr
     wait_until(lambda: not listens(port), "end of the server")
+    wait_until(lambda: not list(tmp_path.iterdir()), "end of its files")
 
 
 def alive(pid: int) -> bool:

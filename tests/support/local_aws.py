@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +111,8 @@ class LocalAws:
             )
             runtime = self._folder / "runtime"
             subprocess.run([self._python, "-c", _RUNTIME, str(runtime)], check=True)
-            settings = Settings(str(runtime / "bin" / "python"), self._function_environment)
+            python = str(runtime / "bin" / "python")
+            settings = Settings(str(self._folder), python, self._function_environment)
             self._start(settings, resources)
             key_id, key = self._create_administrator()
             self._session = boto3.session.Session(key_id, key, region_name=self.region)
@@ -179,26 +179,15 @@ class LocalAws:
         The request is signed (SigV4) by the account's administrator unless `signed` is false;
         `body` is sent as JSON.
         """
-        port = urlsplit(self.endpoint).port
         api_id = (urlsplit(url).hostname or "").partition(".")[0]
+        host = f"{api_id}.execute-api.{urlsplit(self.endpoint).netloc}"
         data = b"" if body is None else json.dumps(body).encode()
-        request = AWSRequest(
-            method=method,
-            url=f"http://{api_id}.execute-api.localhost:{port}{path}",
-            data=data,
-            headers={"Content-Type": "application/json"} if data else {},
-        )
+        headers = {"Content-Type": "application/json"} if data else {}
+        request = AWSRequest(method, f"http://{host}{path}", headers, data)
         if signed:
             credentials: Any = self._session.get_credentials()
             SigV4Auth(credentials, "execute-api", self.region).add_auth(request)
-        headers = dict(request.headers) | {"Host": urlsplit(request.url).netloc}
-        # The name in the URL may not resolve here, as macOS doesn't know names under localhost.
-        connection = http.client.HTTPConnection(LOOPBACK, port)
-        with contextlib.closing(connection):
-            connection.request(method, path, data or None, headers)
-            answer = connection.getresponse()
-            received = {name.lower(): value for name, value in answer.getheaders()}
-            return Response(answer.status, received, answer.read().decode())
+        return self._send(method, path, {**request.headers, "Host": host}, data)
 
     def logs(self, function: str) -> list[str]:
         """Lines in the function's log group, oldest first."""
@@ -254,9 +243,18 @@ class LocalAws:
             )
 
     def _ask(self, question: str) -> Any:
-        url = f"{self.endpoint}/_lab/{question}"
-        with urllib.request.urlopen(url) as answer:  # noqa: S310
-            return json.load(answer)
+        return self._send("GET", f"/_lab/{question}").json
+
+    def _send(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, data: bytes = b""
+    ) -> Response:
+        """To loopback, whatever Host says: not every system resolves names under localhost."""
+        connection = http.client.HTTPConnection(LOOPBACK, urlsplit(self.endpoint).port)
+        with contextlib.closing(connection):
+            connection.request(method, path, data or None, headers or {})
+            answer = connection.getresponse()
+            received = {name.lower(): value for name, value in answer.getheaders()}
+            return Response(answer.status, received, answer.read().decode())
 
     def _start(self, settings: Settings, resources: contextlib.ExitStack) -> None:
         """Start the server, on another port if somebody is quicker to take the free one."""
@@ -321,15 +319,16 @@ class LocalAws:
 
     def _client_environment(self, key_id: str, key: str) -> dict[str, str]:
         """Also what keeps the tools from this machine's AWS configuration and from telling."""
-        nowhere = str(self._folder / "nowhere")
+        config = self._folder / "config"
+        config.write_text(f"[profile {os.environ.get('AWS_PROFILE', 'default')}]\n")
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": key_id,
             "AWS_SECRET_ACCESS_KEY": key,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
-            "AWS_CONFIG_FILE": nowhere,
-            "AWS_SHARED_CREDENTIALS_FILE": nowhere,
+            "AWS_CONFIG_FILE": str(config),
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
             "CDK_HOME": str(self._folder / "cdk"),  # where the CDK keeps account ids

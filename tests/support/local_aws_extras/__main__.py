@@ -6,6 +6,7 @@ its own death lets go, too.
 
 import json
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -28,12 +29,13 @@ ANSWERS: dict[str, Callable[[], Any]] = {
 
 
 def main() -> None:
-    functions.register(Settings.loads(sys.argv.pop()))
+    settings = Settings.loads(sys.argv.pop())
+    functions.register(settings)
     resources.register()
     http_apis.register()
     atlas_types.register()
     ministack.app = answering(ministack.app)
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(settings.folder,), daemon=True).start()
     ministack.main()
 
 
@@ -53,9 +55,10 @@ def answering(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[No
     return answer
 
 
-def end_with_parent() -> None:
+def end_with_parent(folder: str) -> None:
     sys.stdin.buffer.read()
     lambda_runtime.reset()
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 

@@ -211,9 +211,11 @@ _MORE_ATTRIBUTES: dict[str, Callable[[str], dict[str, Any]]] = {
 
 
 def functions(handlers: dict[str, Any]) -> dict[str, Any]:
-    """Judge the role as Lambda does; keep VpcConfig and reserved concurrency."""
+    """Judge the role as Lambda does; keep VpcConfig and reserved concurrency; end the
+    environments of a function with it."""
     create_function: Create = handlers["create"]
     update_function: Update = handlers["update"]
+    delete_function: Delete = handlers["delete"]
 
     def create(logical_id: str, properties: Properties, stack: str) -> Provisioned:
         require_role(properties)
@@ -231,7 +233,11 @@ def functions(handlers: dict[str, Any]) -> dict[str, Any]:
         record["concurrency"] = None if reserved is None else int(reserved)
         return name, attributes
 
-    return {"create": create, "update": update}
+    def delete(physical_id: str, properties: Properties) -> None:
+        delete_function(physical_id, properties)
+        lambda_svc.invalidate_worker(physical_id)
+
+    return {"create": create, "update": update, "delete": delete}
 
 
 def require_role(properties: Properties) -> None:

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """`python` runs the functions; `function_environment` is added to their variables."""
+    """`python` runs the functions; `function_environment` is added to their variables; `folder`
+    has everything the server keeps, and goes with it."""
 
+    folder: str
     python: str
     function_environment: dict[str, str]
 
