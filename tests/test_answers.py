@@ -263,7 +263,7 @@ def test_the_slug_is_derived_from_the_name(name: str, slug: str, tmp_path: Path)
 
 
 def test_typed_at_a_terminal(tmp_path: Path) -> None:
-    done = cookiecutter(tmp_path, typed=["Shop", "", 'Sells "things".', "3", "2", "2"])
+    done = cookiecutter(tmp_path, typed=["Shop", "", 'Sells "things".', "3", "2", "4"])
 
     assert done.returncode == 0, done.stdout
     project = BakedProject(tmp_path / "shop", {})
