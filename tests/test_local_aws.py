@@ -334,6 +334,9 @@ def test_route_needs_the_permission_to_invoke(aws: LocalAws) -> None:
     )
     assert aws.call(outputs["ApiUrl"], "GET", "/items/1").text == "as written"
     assert aws.call(outputs["ApiUrl"], "GET", "/items/1", signed=False).status == 403
+    with pytest.raises(ClientError, match="log group does not exist"):
+        aws.logs(outputs["Function"])  # its role allows nothing
+
     assert aws.workers(outputs["Function"])
     aws.delete_stack("plain")
     assert not aws.workers(outputs["Function"])

@@ -190,7 +190,10 @@ class LocalAws:
         return self._send(method, path, {**request.headers, "Host": host}, data)
 
     def logs(self, function: str) -> list[str]:
-        """Lines in the function's log group, oldest first."""
+        """Lines in the function's log group, oldest first.
+
+        A function whose role may not write logs has none, as on AWS: ClientError without a group.
+        """
         configuration = self.client("lambda").get_function_configuration(FunctionName=function)
         pages = self.client("logs").get_paginator("filter_log_events")
         group = configuration["LoggingConfig"]["LogGroup"]
