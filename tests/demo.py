@@ -26,6 +26,7 @@ from tests.support.baking import PROMPTS, TEMPLATE
 from tests.support.local_aws import LocalAws
 
 SAM = str(TEMPLATE / ".tools/sam/bin/sam")
+ENDPOINT_SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
 CALLS = 20
 LOG_LINES = 20
 
@@ -70,7 +71,8 @@ class Demo:
                 run([SAM, "build"], project, aws.environment)
             with self.step("sam deploy"):
                 command = [SAM, "deploy", "--no-confirm-changeset", "--parameter-overrides"]
-                run([*command, f"ClusterHost={atlas.host}"], project, aws.environment)
+                command += [f"ClusterHost={atlas.host}", f"EndpointServiceName={ENDPOINT_SERVICE}"]
+                run(command, project, aws.environment)
             outputs = aws.outputs(project.name)
             with self.step("Let the execution role into Atlas"):
                 role = outputs["ExecutionRoleArn"]
