@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Baker
 from tests.support.baking import TEMPLATE, bake, combinations
 from tests.support.mongod import Mongod, mongod_binary
+from tests.support.once import Once
 
 SAM = TEMPLATE / ".tools/sam/bin/sam"
 
@@ -29,20 +30,43 @@ def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tmp_path_factory.mktemp("mypy"))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("answers", combinations())
-def test_passes_the_type_checker(answers: dict[str, str], baked: Baker, mypy_cache: str) -> None:
-    baked(**answers).run(sys.executable, "-m", "mypy", env={"MYPY_CACHE_DIR": mypy_cache})
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Shared by the worker processes: their own folders are side by side."""
+    own = tmp_path_factory.getbasetemp()
+    return Once((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "once")
+
+
+# What the type checker and the projects' own tests look at.
+CODE = ("src/", "tests/", "infra/", "pyproject.toml")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", combinations())
-def test_passes_its_own_tests(answers: dict[str, str], baked: Baker, mongod: Mongod) -> None:
+def test_passes_the_type_checker(
+    answers: dict[str, str], baked: Baker, mypy_cache: str, once: Once
+) -> None:
     project = baked(**answers)
 
-    result = project.run(sys.executable, "-m", "pytest", "-q", env={"MONGODB_URI": mongod.uri})
+    def mypy() -> None:
+        project.run(sys.executable, "-m", "mypy", env={"MYPY_CACHE_DIR": mypy_cache})
 
-    assert "skipped" not in result.stdout, result.stdout
+    once.check(project, (*CODE, "scripts/"), mypy)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", combinations())
+def test_passes_its_own_tests(
+    answers: dict[str, str], baked: Baker, mongod: Mongod, once: Once
+) -> None:
+    project = baked(**answers)
+
+    def own_tests() -> None:
+        env = {"MONGODB_URI": mongod.uri}
+        result = project.run(sys.executable, "-m", "pytest", "-q", env=env)
+        assert "skipped" not in result.stdout, result.stdout
+
+    once.check(project, CODE, own_tests)
 
 
 @pytest.mark.slow
@@ -67,7 +91,7 @@ def test_its_own_tests_say_what_to_do_without_mongodb(baked: Baker, tmp_path: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answers", combinations())
+@pytest.mark.parametrize("answers", [*combinations("layout", "auth"), *combinations("network")])
 def test_is_a_valid_sam_template(answers: dict[str, str], baked: Baker) -> None:
     env = {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
     baked(**answers).run(str(SAM), "validate", "--lint", env=env)
