@@ -22,6 +22,8 @@ VARIANTS = {
     "tests/test_app.py": {"layout": ["single"]},
     "tests/test_items.py": {"layout": ["multi", "multi-lambda"]},
     "tests/test_rotation.py": {"auth": ["password"]},
+    "scripts/setup_atlas.py": {"atlas_setup": ["cli"]},
+    "atlas-bootstrap.yaml": {"atlas_setup": ["stack"]},
 }
 
 NEXT = """
@@ -29,9 +31,8 @@ Your project is in {project_slug}. Next:
 
   cd {project_slug}
   uv run pytest
-  sam build && sam deploy --parameter-overrides ClusterHost=<host of your cluster>
 
-README.md tells you the rest.
+README.md tells you how to deploy it.
 """
 
 PUBLIC = """

@@ -43,6 +43,12 @@ FILES: dict[tuple[str, str] | None, str] = {
     ("auth", "password"): """
         tests/test_rotation.py
     """,
+    ("atlas_setup", "cli"): """
+        scripts/setup_atlas.py
+    """,
+    ("atlas_setup", "stack"): """
+        atlas-bootstrap.yaml
+    """,
 }
 
 # What Cookiecutter would have rendered; CloudFormation's dynamic references look alike.

@@ -1,0 +1,278 @@
+{%- set network = cookiecutter.network -%}
+{%- set password = cookiecutter.auth == "password" -%}
+"""Tells Atlas about the deployed service: who logs in, and from where.
+
+    uv run scripts/setup_atlas.py CLUSTER [--project ID] [--dry-run]
+
+Run it after a deploy, as often as you like: what is right already stays as it is. It reads the
+stack with the AWS CLI and changes Atlas with the Atlas CLI; both must be signed in.
+"""
+
+import argparse
+{%- if network == "peering" %}
+import ipaddress
+{%- endif %}
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+STACK = "{{ cookiecutter.project_slug }}"
+REGION = "{{ cookiecutter.aws_region }}"
+DATABASE = {{ cookiecutter.__database_name_literal }}
+
+{%- if network == "peering" %}
+# States of a peering that leads nowhere any more.
+GONE = ("FAILED", "REJECTED", "EXPIRED", "DELETED", "TERMINATING", "TERMINATED")
+{%- endif %}
+
+Item = dict[str, Any]
+
+
+class Stack:
+    """The deployed stack: its outputs and the parameters that it was deployed with."""
+
+    def __init__(self) -> None:
+        command = ["aws", "cloudformation", "describe-stacks", "--stack-name", STACK]
+        [stack] = json.loads(run([*command, "--region", REGION, "--output", "json"]))["Stacks"]
+        if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            sys.exit(f"The stack {STACK} is in {stack['StackStatus']}: deploy it first.")
+        self.account: str = stack["StackId"].split(":")[4]
+        self.outputs = {it["OutputKey"]: it["OutputValue"] for it in stack.get("Outputs", [])}
+        self._parameters = {
+            it["ParameterKey"]: it["ParameterValue"] for it in stack.get("Parameters", [])
+        }
+
+    def output(self, name: str) -> str:
+        """Return an output, or end the program."""
+        return str(self.outputs.get(name) or sys.exit(f"The stack {STACK} has no output {name}."))
+
+    def parameter(self, name: str) -> str:
+        """Return a parameter, or end the program."""
+        if name not in self._parameters:
+            sys.exit(f"The stack {STACK} has no parameter {name}.")
+        return str(self._parameters[name])
+
+
+class Atlas:
+    """The Atlas project."""
+
+    def __init__(self, project: str | None, dry_run: bool) -> None:
+        self._project = ["--projectId", project] if project else []
+        self.dry_run = dry_run
+
+    def read(self, *arguments: str) -> Any:
+        """Return what a command answers."""
+        command = ["atlas", *arguments, *self._project, "--output", "json"]
+        return json.loads(run(command) or "null")
+
+    def read_list(self, *arguments: str) -> list[Item]:
+        """Return what a command lists: as a page, or bare, or null if there is nothing."""
+        answer = self.read(*arguments)
+        return (answer.get("results") if isinstance(answer, dict) else answer) or []
+
+    def change(self, *arguments: str{{ ", secret: str | None = None" if password }}) -> None:
+        """Show a command and run it, unless this is a dry run.{{ " It reads the secret as input." if password }}"""
+        command = ["atlas", *arguments, *self._project]
+{%- if password %}
+        print(shlex.join(command) + (" < the password" if secret else ""))
+        if not self.dry_run:
+            run(command, secret)
+{%- else %}
+        print(shlex.join(command))
+        if not self.dry_run:
+            run(command)
+{%- endif %}
+
+
+def main() -> None:
+    """Compare Atlas with the stack, and change what differs."""
+    parser = argparse.ArgumentParser(description="Tells Atlas about the deployed service.")
+    parser.add_argument("cluster", help="name of the cluster, such as Cluster0")
+    parser.add_argument("--project", help="ID of the Atlas project, if not the Atlas CLI's own")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be changed")
+    options = parser.parse_args()
+    stack = Stack()
+    atlas = Atlas(options.project, options.dry_run)
+    cluster = atlas.read("clusters", "describe", options.cluster)
+    if stack.parameter("ClusterHost") not in hosts(cluster):
+        sys.exit(f"ClusterHost, {stack.parameter('ClusterHost')}, is no host of {cluster['name']}.")
+{%- if network == "private-endpoint" %}
+    service = find_service(atlas, stack.parameter("EndpointServiceName"))
+    endpoint = stack.output("AtlasEndpointId")
+    let_in(atlas, stack, options.cluster)
+    connect(atlas, service, endpoint)
+    say_host(cluster, endpoint, stack.parameter("ClusterHost"))
+{%- elif network == "peering" %}
+    vpc, cidr = stack.output("VpcId"), stack.output("VpcCidr")
+    check_ranges(atlas, cidr, stack.parameter("AtlasCidr"))
+    let_in(atlas, stack, options.cluster)
+    admit(atlas, [cidr], "cidrBlock")
+    peer(atlas, stack, vpc, cidr)
+{%- elif network == "nat" %}
+    addresses = stack.output("NatAddress").split(",")
+    let_in(atlas, stack, options.cluster)
+    admit(atlas, addresses, "ipAddress")
+{%- else %}
+    let_in(atlas, stack, options.cluster)
+    print("WARNING: Atlas has to admit the whole internet. Only the login guards the data.")
+    admit(atlas, ["0.0.0.0/0"], "cidrBlock")
+{%- endif %}
+
+
+def hosts(cluster: Item) -> set[str]:
+    """Return the host names that clients may connect to the cluster by."""
+    strings = cluster.get("connectionStrings") or {}
+    private = [it.get("srvConnectionString") for it in strings.get("privateEndpoint") or []]
+    uris = [strings.get("standardSrv"), strings.get("privateSrv"), *private]
+    return {urlsplit(uri).hostname or "" for uri in uris if uri}
+
+{% if password %}
+def let_in(atlas: Atlas, stack: Stack, cluster: str) -> None:
+    """Make the secret's user a database user, who may read and write one database."""
+    arn = stack.output("DatabaseSecretArn")
+    command = ["aws", "secretsmanager", "get-secret-value", "--secret-id", arn]
+    command += ["--region", REGION, "--query", "SecretString", "--output", "text"]
+    secret = json.loads(run(command))
+    name = secret["username"]
+    rights = ["--role", f"readWrite@{DATABASE}", "--scope", cluster]
+    users = {it["username"]: it for it in atlas.read_list("dbusers", "list", "--limit", "500")}
+    if name not in users:
+        # Without --password, the Atlas CLI reads it from its input: no process list shows it.
+        atlas.change("dbusers", "create", "--username", name, *rights, secret=secret["password"])
+        return
+    if not may(users[name], cluster):
+        atlas.change("dbusers", "update", name, "--authDB", "admin", *rights)
+    print(f"The database user {name} keeps its password. If the secret has another, delete the")
+    print(f"user and run this again: atlas dbusers delete {name} --authDB admin")
+{%- else %}
+def let_in(atlas: Atlas, stack: Stack, cluster: str) -> None:
+    """Make each execution role a database user, who may read and write one database."""
+    roles = [value for name, value in stack.outputs.items() if name.endswith("ExecutionRoleArn")]
+    rights = ["--role", f"readWrite@{DATABASE}", "--scope", cluster]
+    users = {it["username"]: it for it in atlas.read_list("dbusers", "list", "--limit", "500")}
+    for role in roles or [stack.output("ExecutionRoleArn")]:
+        if role not in users:
+            user = ["--username", role, "--awsIAMType", "ROLE"]
+            atlas.change("dbusers", "create", *user, *rights)
+        elif not may(users[role], cluster):
+            atlas.change("dbusers", "update", role, "--authDB", "$external", *rights)
+{%- endif %}
+
+
+def may(user: Item, cluster: str) -> bool:
+    """Whether a database user has the rights it should have, and no others."""
+    roles = [(it["roleName"], it["databaseName"]) for it in user.get("roles") or []]
+    scopes = [it["name"] for it in user.get("scopes") or []]
+    return roles == [("readWrite", DATABASE)] and scopes == [cluster]
+
+{% if network != "private-endpoint" %}
+def admit(atlas: Atlas, addresses: list[str], kind: str) -> None:
+    """Add addresses to the IP access list."""
+    entries = atlas.read_list("accessLists", "list", "--limit", "500")
+    for address in addresses:
+        if address not in [entry.get(kind) for entry in entries]:
+            atlas.change("accessLists", "create", address, "--type", kind, "--comment", STACK)
+
+{% endif %}
+{%- if network == "private-endpoint" %}
+def find_service(atlas: Atlas, name: str) -> Item:
+    """Return the project's private endpoint service, or end the program."""
+    for service in atlas.read_list("privateEndpoints", "aws", "list"):
+        if service.get("endpointServiceName") == name:
+            return service
+    sys.exit(f"The Atlas project has no private endpoint service {name}.")
+
+
+def connect(atlas: Atlas, service: Item, endpoint: str) -> None:
+    """Tell Atlas which endpoint is ours."""
+    if endpoint not in (service.get("interfaceEndpoints") or []):
+        create = ["privateEndpoints", "aws", "interfaces", "create", service["id"]]
+        atlas.change(*create, "--privateEndpointId", endpoint)
+
+
+def say_host(cluster: Item, endpoint: str, deployed: str) -> None:
+    """Say which host the cluster has behind the endpoint."""
+    for private in cluster["connectionStrings"].get("privateEndpoint") or []:
+        if endpoint in [it.get("endpointId") for it in private.get("endpoints") or []]:
+            host = urlsplit(private["srvConnectionString"]).hostname
+            if host == deployed:
+                print("The service uses the private endpoint.")
+            else:
+                print(f"Deploy again, with ClusterHost={host}")
+            return
+    print("Run this again in some minutes, when the cluster has a host behind the endpoint.")
+
+{% elif network == "peering" %}
+def check_ranges(atlas: Atlas, cidr: str, atlas_cidr: str) -> None:
+    """End the program if the stack can't be peered with Atlas's network."""
+    vpc_range = ipaddress.ip_network(cidr, strict=False)
+    if vpc_range.overlaps(ipaddress.ip_network(atlas_cidr, strict=False)):
+        sys.exit(f"The VPC's range, {cidr}, overlaps AtlasCidr, {atlas_cidr}.")
+    for container in atlas.read_list("networking", "containers", "list", "--provider", "AWS"):
+        found = container.get("atlasCidrBlock")
+        if container.get("regionName") == REGION.upper().replace("-", "_") and found != atlas_cidr:
+            sys.exit(f"Atlas's network in {REGION} is {found}: deploy with AtlasCidr={found}")
+
+
+def peer(atlas: Atlas, stack: Stack, vpc: str, cidr: str) -> None:
+    """Have the VPC peered with Atlas's network, then say what to deploy with."""
+    peering = find_peering(atlas, vpc)
+    if peering is None:
+        create = ["--accountId", stack.account, "--region", REGION, "--vpcId", vpc]
+        create += ["--routeTableCidrBlock", cidr]
+        create += ["--atlasCidrBlock", stack.parameter("AtlasCidr")]
+        atlas.change("networking", "peering", "create", "aws", *create)
+        peering = find_peering(atlas, vpc)
+    if peering is None or not peering.get("connectionId"):
+        print("Atlas takes a minute to ask for the peering. Run this again to accept it.")
+        return
+    connection = peering["connectionId"]
+    if peering["statusName"] == "PENDING_ACCEPTANCE":
+        command = ["aws", "ec2", "accept-vpc-peering-connection", "--region", REGION]
+        command += ["--vpc-peering-connection-id", connection]
+        print(shlex.join(command))
+        if not atlas.dry_run:
+            run(command)
+    if connection == stack.parameter("PeeringConnectionId"):
+        print("The service uses the peering.")
+    else:
+        print(f"Deploy again, with PeeringConnectionId={connection}")
+
+
+def find_peering(atlas: Atlas, vpc: str) -> Item | None:
+    """Return the peering of Atlas with the VPC, if there is one that hasn't failed."""
+    for peering in atlas.read_list("networking", "peering", "list", "--provider", "AWS"):
+        if peering.get("vpcId") == vpc and peering.get("statusName") not in GONE:
+            return peering
+    return None
+
+{% endif %}
+def run(command: list[str]{{ ", secret: str | None = None" if password }}) -> str:
+    """Return what a command prints; end the program with its complaint if it fails."""
+    program = shutil.which(command[0])
+    if program is None:
+        sys.exit(f"The program {command[0]} is needed: README.md says where to get it.")
+{%- if password %}
+    given = f"{secret}\n" if secret else ""
+{%- endif %}
+    done = subprocess.run(  # noqa: S603
+        [program, *command[1:]],
+        input={{ "given" if password else '""' }},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if done.returncode:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        complaint = next((it for it in lines if "error" in it.lower()), "".join(lines[:1]))
+        sys.exit(f"{' '.join(command[:3])} failed: {complaint.removeprefix('Error: ')}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()
