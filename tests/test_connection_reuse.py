@@ -51,7 +51,7 @@ def test_a_thousand_warm_invocations_open_no_connection(
     project.run(sys.executable, "scripts/build.py", str(tmp_path), env=UV)
     template = project.parse("template.yaml")
     environment = atlas.environment | variables(template, atlas, aws)
-    environment |= credentials(atlas) if answers["auth"] == "iam" else aws.environment
+    environment |= credentials(atlas) if answers["auth"] == "iam" else administrator(aws)
 
     with ExitStack() as stack:
         events = []
@@ -96,6 +96,11 @@ def credentials(atlas: Atlas) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_SESSION_TOKEN": token,
     }
+
+
+def administrator(aws: LocalAws) -> dict[str, str]:
+    """Return the environment of who may read any secret: a user, so without a session."""
+    return aws.environment | {"AWS_SESSION_TOKEN": ""}
 
 
 def functions(template: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -1,0 +1,53 @@
+"""Run benchmarks and write results/NAME.json and results/README.md.
+
+python -m benchmarks [NAME ...]
+"""
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import cold_start, connections, endurance, report, size, warm
+
+RESULTS = Path(__file__).parent / "results"
+BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
+    "warm": warm.measure,
+    "cold_start": cold_start.measure,
+    "connections": connections.measure,
+    "size": size.measure,
+    "endurance": endurance.measure,
+}
+
+
+def machine() -> dict[str, Any]:
+    """Say where the figures come from."""
+    return {
+        "cores": os.cpu_count(),
+        "processor": platform.machine(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def main(names: list[str]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    for name in names or BENCHMARKS:
+        start = time.monotonic()
+        sys.stdout.write(f"{name} … ")
+        sys.stdout.flush()
+        result = BENCHMARKS[name]()
+        seconds = round(time.monotonic() - start)
+        document = {"machine": machine(), "seconds": seconds, **result}
+        (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        sys.stdout.write(f"{seconds} s\n")
+    report.write(RESULTS)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,57 @@
+"""What is measured: the built artefact of a bake, and other handlers beside it."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tests.support.baking import BakedProject, bake
+from tests.support.here import HERE, UV
+
+HANDLERS = Path(__file__).parent / "handlers"
+
+
+@contextmanager
+def built(**answers: str) -> Iterator[tuple[BakedProject, Path]]:
+    """Yield a project for this machine and the folder that its build script has filled.
+
+    The handlers to compare with lie in the folder too, precompiled like everything else.
+    """
+    with TemporaryDirectory(prefix="benchmark-") as folder:
+        project = bake(Path(folder), **HERE, **answers)
+        code = Path(folder, "code")
+        project.run(sys.executable, "scripts/build.py", str(code), env=UV)
+        for handler in HANDLERS.glob("*.py"):
+            shutil.copy(handler, code)
+        compile_all(code)
+        yield project, code
+
+
+def compile_all(code: Path) -> None:
+    """Precompile as the build script does."""
+    command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+    subprocess.run([*command, str(code)], check=True)
+
+
+def without_bytecode(code: Path, copy: Path) -> Path:
+    """Copy the folder, leaving the bytecode out."""
+    return shutil.copytree(code, copy, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def spread(values: list[float]) -> dict[str, Any]:
+    """Sum up measurements: median, the middle half, and the 99th percentile."""
+    ordered = sorted(values)
+
+    def at(share: float) -> float:
+        return round(ordered[min(int(share * len(ordered)), len(ordered) - 1)], 4)
+
+    return {
+        "n": len(ordered),
+        "median": at(0.5),
+        "quartiles": [at(0.25), at(0.75)],
+        "p99": at(0.99),
+    }
