@@ -1,10 +1,10 @@
-"""A stand-in for a MongoDB Atlas cluster: its names, TLS, IAM authentication, and a real mongod.
+"""A stand-in for a MongoDB Atlas cluster: its names, TLS, IAM authentication, and real mongods.
 
 What a client meets is what Atlas shows it: `mongodb+srv://<host>/` resolved by SRV and TXT
 records, a certificate for those names, a replica set, MONGODB-AWS and SCRAM users. A client
 process gets there with `environment` added to its own; nothing in its code or URI differs.
 
-    client -- TLS --> stand-in -- TLS --> mongod (a replica set of one, access control on)
+    client -- TLS --> stand-in -- TLS --> mongod (each node of a replica set, access control on)
 
 The stand-in passes every message on, except for MONGODB-AWS, which only Atlas and MongoDB
 Enterprise speak: that conversation it holds itself, then logs in to mongod as the role's user.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import hmac
 import secrets
@@ -22,7 +23,7 @@ import struct
 import tempfile
 import threading
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -38,11 +39,12 @@ import dns.rrset
 from bson.errors import InvalidBSON
 
 from tests.support import sts
-from tests.support.certificates import issue_certificate
-from tests.support.mongod import Mongod, Tls
+from tests.support.certificates import Authority
+from tests.support.mongod import Mongod, ReplicaSet, Tls
 from tests.support.servers import LOOPBACK
 
 Tier = Literal["dedicated", "shared"]
+Outage = Literal["silent", "SERVFAIL", "NXDOMAIN"]
 _Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _Records = dict[tuple[dns.name.Name, dns.rdatatype.RdataType], dns.rrset.RRset]
 
@@ -65,42 +67,64 @@ class Atlas:
     code 8000 `AtlasError` "bad auth : …".
 
     `environment`: all that a client process needs (PYTHONPATH, SSL_CERT_FILE and the address of
-    the name server). `mongod`: the server behind; each client connection is one of its
+    the name server). `replica_set`: the servers behind; each client connection is one of their
     connections, a role's user is named by its ARN. `refusals`: why each MONGODB-AWS login was
     refused, which the client isn't told.
+
+    `publish` is given the port of each node and answers the one that clients are told, such as
+    that of a proxy in front. `outage` is what ails the name server, None if nothing does.
     """
 
     environment: dict[str, str]
-    mongod: Mongod
-    port: int  # of the only node
+    replica_set: ReplicaSet
+    port: int  # of the first node
 
     def __init__(
-        self, host: str = "cluster0.ab1cd.mongodb.net", *, tier: Tier = "dedicated"
+        self,
+        host: str = "cluster0.ab1cd.mongodb.net",
+        *,
+        tier: Tier = "dedicated",
+        nodes: int = 1,
+        publish: Callable[[int], int] = lambda port: port,
     ) -> None:
         self.host = host
         self.tier = tier
+        self.outage: Outage | None = None
         self.sts = sts.Sts()
         self.refusals: list[str] = []
+        self._publish = publish
         label, self._zone = host.split(".", 1)
-        self._node = f"{label}-shard-00-00.{self._zone}"
-        self._replica_set = f"atlas-{self._zone.split('.')[0]}-shard-0"
+        self.nodes = [f"{label}-shard-00-{n:02}.{self._zone}" for n in range(nodes)]
+        self._set_name = f"atlas-{self._zone.split('.')[0]}-shard-0"
         self._passwords: dict[str, str] = {}  # of the roles' users in mongod
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="atlas-")))
-            tls = Tls(*issue_certificate(folder, [self.host, self._node]))
+            self._authority = Authority(folder)
+            tls = Tls(
+                self._authority.issue("nodes.pem", [self.host, *self.nodes]), self._authority.file
+            )
+            self._server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._server_tls.load_cert_chain(tls.certificate)
+            self._mongod_tls = ssl.create_default_context(cafile=tls.authority)
             loop = stack.enter_context(_event_loop())
-            opened = asyncio.run_coroutine_threadsafe(self._listen(tls), loop)
-            server, name_server = opened.result()
-            stack.callback(loop.call_soon_threadsafe, server.close)
+            listen = asyncio.run_coroutine_threadsafe(self._listen(), loop)
+            servers = listen.result()
+            for server in servers:
+                stack.callback(loop.call_soon_threadsafe, server.close)
+            ports = [server.sockets[0].getsockname()[1] for server in servers]
+            self.port = ports[0]
+            published = dict(zip(self.nodes, map(self._publish, ports), strict=True))
+            records = _records(self.host, published, self._set_name)
+            answer = asyncio.run_coroutine_threadsafe(self._answer(records), loop)
+            name_server = answer.result()
             stack.callback(loop.call_soon_threadsafe, name_server.close)
-            self.port = server.sockets[0].getsockname()[1]
             dns_port = name_server.get_extra_info("sockname")[1]
-            horizon = f"{self._node}:{self.port}"
-            self.mongod = stack.enter_context(
-                Mongod(auth=True, tls=tls, replica_set=self._replica_set, horizon=horizon)
+            horizons = [f"{node}:{port}" for node, port in published.items()]
+            self.replica_set = stack.enter_context(
+                ReplicaSet(self._set_name, auth=True, tls=tls, horizons=horizons)
             )
             self.environment = {
                 "PYTHONPATH": str(_RESOLVER),
@@ -117,6 +141,21 @@ class Atlas:
         traceback: TracebackType | None,
     ) -> None:
         self._cleanup.close()
+
+    @property
+    def mongod(self) -> Mongod:
+        """The primary; with one node, the server behind."""
+        members = self.replica_set.members
+        return members[0] if len(members) == 1 else self.replica_set.primary
+
+    def present_certificate(self, *names: str, expired: bool = False) -> None:
+        """From now on show clients another certificate of the same authority.
+
+        Without `names` it is for this cluster's.
+        """
+        names = names or (self.host, *self.nodes)
+        file = self._authority.issue("presented.pem", [*names], expired=expired)
+        self._server_tls.load_cert_chain(file)
 
     def add_role(
         self,
@@ -150,24 +189,32 @@ class Atlas:
         """The password of a role's user in mongod; None if the role isn't let in."""
         return self._passwords.get(role_arn)
 
-    async def _listen(self, tls: Tls) -> tuple[asyncio.Server, asyncio.BaseTransport]:
-        """Open the cluster's port and the name server's."""
-        self._server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self._server_tls.load_cert_chain(tls.certificate)
-        self._mongod_tls = ssl.create_default_context(cafile=tls.authority)
-        server = await asyncio.start_server(self._accept, LOOPBACK, 0, ssl=self._server_tls)
-        port = server.sockets[0].getsockname()[1]
-        records = _records(self.host, self._node, port, self._replica_set)
-        name_server, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: _NameServer(records), local_addr=(LOOPBACK, 0)
-        )
-        return server, name_server
+    async def _listen(self) -> list[asyncio.Server]:
+        """Open a port for each node."""
+        return [
+            await asyncio.start_server(
+                functools.partial(self._accept, index), LOOPBACK, 0, ssl=self._server_tls
+            )
+            for index in range(len(self.nodes))
+        ]
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, records: _Records) -> asyncio.BaseTransport:
+        """Open the name server's port."""
+        name_server, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: _NameServer(self, records), local_addr=(LOOPBACK, 0)
+        )
+        return name_server
+
+    async def _accept(
+        self, index: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         with contextlib.closing(writer), contextlib.suppress(OSError):
             # By this name mongod gives the addresses of the horizon to its clients, not its own.
             upstream = await asyncio.open_connection(
-                LOOPBACK, self.mongod.port, ssl=self._mongod_tls, server_hostname=self._node
+                LOOPBACK,
+                self.replica_set.members[index].port,
+                ssl=self._mongod_tls,
+                server_hostname=self.nodes[index],
             )
             with contextlib.closing(upstream[1]):
                 await _Connection(self, (reader, writer), upstream).relay()
@@ -321,33 +368,39 @@ def _message(document: Mapping[str, Any], response_to: int = 0) -> bytes:
     return _HEADER.pack(_HEADER.size + len(body), 0, response_to, _OP_MSG) + body
 
 
-def _records(host: str, node: str, port: int, replica_set: str) -> _Records:
+def _records(host: str, ports: Mapping[str, int], replica_set: str) -> _Records:
     """What Atlas publishes for a cluster: its nodes, their options, their addresses."""
     texts = [
-        (f"_mongodb._tcp.{host}.", "SRV", f"0 0 {port} {node}."),
-        (f"{host}.", "TXT", f'"authSource=admin&replicaSet={replica_set}"'),
-        (f"{node}.", "A", LOOPBACK),
+        (f"_mongodb._tcp.{host}.", "SRV", [f"0 0 {port} {node}." for node, port in ports.items()]),
+        (f"{host}.", "TXT", [f'"authSource=admin&replicaSet={replica_set}"']),
+        *((f"{node}.", "A", [LOOPBACK]) for node in ports),
     ]
-    records = [dns.rrset.from_text(name, 60, "IN", type_, text) for name, type_, text in texts]
+    records = [dns.rrset.from_text(name, 60, "IN", type_, *text) for name, type_, text in texts]
     return {(record.name, record.rdtype): record for record in records}
 
 
 class _NameServer(asyncio.DatagramProtocol):
     """Answers for a handful of records; every other name doesn't exist."""
 
-    def __init__(self, records: _Records) -> None:
+    def __init__(self, atlas: Atlas, records: _Records) -> None:
+        self._atlas = atlas
         self._records = records
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
+        outage = self._atlas.outage
+        if outage == "silent":
+            return
         query = dns.message.from_wire(data)
         question = query.question[0]
         response = dns.message.make_response(query)
         response.flags |= dns.flags.AA
         record = self._records.get((question.name, question.rdtype))
-        if record is not None:
+        if outage is not None:
+            response.set_rcode(dns.rcode.from_text(outage))
+        elif record is not None:
             response.answer.append(record)
         elif not any(name == question.name for name, _ in self._records):
             response.set_rcode(dns.rcode.NXDOMAIN)

@@ -13,65 +13,73 @@ from cryptography.x509.oid import NameOID
 
 from tests.support.servers import LOOPBACK
 
+_PEM = serialization.Encoding.PEM
+_HOUR = datetime.timedelta(hours=1)
 
-def issue_certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
-    """Write (certificate with key, authority) as PEM for DNS `names` and loopback, for a day.
 
-    The authority's key is forgotten. The extensions satisfy OpenSSL's strict checks, which
+class Authority:
+    """Signs certificates for as long as the object lives: its key is never written.
+
+    `file` is its own certificate, as PEM. The extensions satisfy OpenSSL's strict checks, which
     Python 3.13 and later turn on.
     """
-    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Throwaway test authority")])
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-    authority_id = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
 
-    authority = (
-        _builder(issuer, issuer, authority_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .add_extension(authority_id, critical=False)
-        .sign(authority_key, hashes.SHA256())
-    )
-    loopback = x509.IPAddress(ipaddress.ip_address(LOOPBACK))
-    certificate = (
-        _builder(subject, issuer, key.public_key())
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([*(x509.DNSName(name) for name in names), loopback]),
-            critical=False,
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "authority.pem"
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Throwaway authority")])
+        self._id = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        certificate = (
+            self._builder(self._name, self._key.public_key(), 24 * _HOUR)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_key_usage(signs_certificates=True), critical=True)
+            .add_extension(self._id, critical=False)
+            .sign(self._key, hashes.SHA256())
         )
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority_id),
-            critical=False,
+        self.file.write_bytes(certificate.public_bytes(_PEM))
+
+    def issue(self, file_name: str, names: list[str], *, expired: bool = False) -> Path:
+        """Write certificate and key as PEM for DNS `names` and loopback, for a day.
+
+        An expired one has been valid until an hour ago.
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+        loopback = x509.IPAddress(ipaddress.ip_address(LOOPBACK))
+        alternatives = [*(x509.DNSName(name) for name in names), loopback]
+        issuer_id = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._id)
+        certificate = (
+            self._builder(subject, key.public_key(), -_HOUR if expired else 24 * _HOUR)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+            .add_extension(issuer_id, critical=False)
+            .sign(self._key, hashes.SHA256())
         )
-        .sign(authority_key, hashes.SHA256())
-    )
+        file = self._folder / file_name
+        file.touch(mode=0o600)
+        file.write_bytes(
+            certificate.public_bytes(_PEM)
+            + key.private_bytes(
+                _PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return file
 
-    pem = serialization.Encoding.PEM
-    certificate_file, authority_file = folder / "server.pem", folder / "authority.pem"
-    certificate_file.touch(mode=0o600)
-    certificate_file.write_bytes(
-        certificate.public_bytes(pem)
-        + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    authority_file.write_bytes(authority.public_bytes(pem))
-    return certificate_file, authority_file
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-    )
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, valid: datetime.timedelta
+    ) -> x509.CertificateBuilder:
+        now = datetime.datetime.now(datetime.UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - 2 * _HOUR)
+            .not_valid_after(now + valid)
+        )
 
 
 def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:

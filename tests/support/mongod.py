@@ -8,6 +8,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -318,10 +319,19 @@ class ReplicaSet:
     """
 
     def __init__(
-        self, name: str = "rs0", *, members: int = 3, auth: bool = False, tls: Tls | None = None
+        self,
+        name: str = "rs0",
+        *,
+        members: int = 3,
+        auth: bool = False,
+        tls: Tls | None = None,
+        horizons: Sequence[str | None] = (),  # one for each member, if any: see Mongod
     ) -> None:
         self.name = name
-        self.members = [Mongod(auth=auth, tls=tls, replica_set=name) for _ in range(members)]
+        self.members = [
+            Mongod(auth=auth, tls=tls, replica_set=name, horizon=horizon)
+            for horizon in horizons or [None] * members
+        ]
         for member in self.members[1:]:
             member.root_password = self.members[0].root_password
             member.cluster_key = self.members[0].cluster_key
