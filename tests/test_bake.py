@@ -16,7 +16,8 @@ Answers = dict[str, str]
 # The exact files of each project, beside the answers that add them.
 FILES: dict[tuple[str, str] | None, str] = {
     None: """
-        .gitignore Makefile README.md pyproject.toml samconfig.toml scripts/build.py
+        .answers.json .gitignore Makefile README.md pyproject.toml requirements-dev.txt
+        samconfig.toml scripts/build.py
         src/Makefile src/requirements.txt src/orders_service/__init__.py
         src/orders_service/connection.py template.yaml tests/conftest.py
         tests/test_client_placement.py tests/test_connection.py
@@ -49,24 +50,29 @@ FILES: dict[tuple[str, str] | None, str] = {
     ("atlas_setup", "stack"): """
         atlas-bootstrap.yaml
     """,
+    ("ci", "github"): """
+        .github/dependabot.yml .github/deploy-role.yaml .github/workflows/ci.yml
+        .github/workflows/deploy.yml
+    """,
 }
 
-# What Cookiecutter would have rendered; CloudFormation's dynamic references look alike.
-JINJA = r"\{[{%#](?!resolve:)|[%#]\}|cookiecutter"
+# What Cookiecutter would have rendered; CloudFormation's dynamic references and GitHub's
+# expressions look alike.
+JINJA = r"(?<!\$)\{[{%#](?!resolve:)|[%#]\}|cookiecutter"
 
 # Slugs that make the lines with the package's name as short and as long as they get.
 SLUGS = ["a", "orders-service", "x" * 40]
 
 
-@pytest.mark.parametrize("answers", combinations())
+@pytest.mark.parametrize("answers", [*combinations(), *combinations("ci")])
 def test_exact_files(baked: Baker, answers: Answers) -> None:
+    project = baked(**answers)
     expected = {
         file
         for needed, files in FILES.items()
-        if needed is None or needed in answers.items()
+        if needed is None or needed in project.answers.items()
         for file in files.split()
     }
-    project = baked(**answers)
     assert project.files == expected
     assert not [
         path for path in project.path.rglob("*") if path.is_dir() and not list(path.iterdir())
