@@ -1,9 +1,8 @@
 """Connections on the server over the number of execution environments."""
 
+import time
 from contextlib import ExitStack
 from typing import Any
-
-from pymongo import MongoClient
 
 from benchmarks.artefact import built
 from tests.support.execution_environment import ExecutionEnvironment
@@ -11,6 +10,8 @@ from tests.support.mongod import ReplicaSet
 
 ENVIRONMENTS = (1, 10, 50, 100, 200)
 INVOCATIONS = 5
+FUNCTION = "orders"  # the driver announces it as its application's name
+SETTLE = 5.0  # seconds in which a new replica set's members finish connecting to each other
 
 
 def measure() -> dict[str, Any]:
@@ -27,26 +28,19 @@ def measure() -> dict[str, Any]:
                 inside = variant != "ours"
                 handler = "inside.handler" if inside else f"{project.package}.app.handler"
                 primary = replica_set.primary
+                time.sleep(SETTLE)
                 opened_before = primary.connections_created()
-                held_before = current(primary.uri)
                 environments: list[ExecutionEnvironment] = []
                 for count in ENVIRONMENTS:
                     while len(environments) < count:
-                        one = stack.enter_context(ExecutionEnvironment(code, handler, variables))
-                        environments.append(one)
+                        one = ExecutionEnvironment(code, handler, variables, function_name=FUNCTION)
+                        environments.append(stack.enter_context(one))
                         for _ in range(INVOCATIONS):
                             assert one.invoke({}).error is None
                     rows[f"{variant}: {count}"] = {
                         "environments": count,
-                        "held": current(primary.uri) - held_before,
+                        "held": len(primary.clients(FUNCTION)),
                         "opened": primary.connections_created() - opened_before,
                         "invocations": count * INVOCATIONS,
                     }
     return {"unit": "connections on the primary", "rows": rows}
-
-
-def current(uri: str) -> int:
-    """Connections that the server holds, this one not counted."""
-    with MongoClient[dict[str, Any]](uri, directConnection=True) as client:
-        status = client.admin.command("serverStatus")
-    return int(status["connections"]["current"])

@@ -6,5 +6,6 @@ from pymongo import MongoClient
 
 
 def handler(event, context):
-    client = MongoClient(os.environ["MONGODB_URI"], maxPoolSize=1)
+    name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+    client = MongoClient(os.environ["MONGODB_URI"], appname=name, maxPoolSize=1)
     return {"statusCode": 200, "ping": client.app.command("ping")["ok"]}
