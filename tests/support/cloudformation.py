@@ -1,0 +1,116 @@
+"""What CloudFormation makes of a template and parameters, as far as the templates here need it."""
+
+import copy
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
+
+Template = dict[str, Any]
+
+
+class RefusedError(Exception):
+    """CloudFormation would refuse the parameters, in these words, before it makes anything."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deploy would make: resources and outputs, with parameters and conditions applied."""
+
+    resources: dict[str, Any]
+    outputs: dict[str, Any]
+
+    def of(self, *types: str) -> dict[str, Any]:
+        """Properties of the resources of these types, by logical ID."""
+        return {
+            name: resource.get("Properties", {})
+            for name, resource in self.resources.items()
+            if resource["Type"] in types
+        }
+
+
+def expand(template: Template) -> Template:
+    """Apply the SAM transform, as CloudFormation does."""
+    template = copy.deepcopy(template)
+    template["Globals"]["Function"]["CodeUri"] = "s3://bucket/code.zip"
+    with mock.patch.dict(os.environ, {"AWS_DEFAULT_REGION": "us-east-1"}):
+        expanded: Template = transform(template, {}, SimpleNamespace(load=dict))
+    return expanded
+
+
+def plan(template: Template, **given: str) -> Plan:
+    """Apply parameters to an expanded template, or raise RefusedError."""
+    values = _judge(template.get("Parameters", {}), given)
+    for rule in template.get("Rules", {}).values():
+        if _holds(rule.get("RuleCondition", True), values, {}):
+            for assertion in rule["Assertions"]:
+                if not _holds(assertion["Assert"], values, {}):
+                    raise RefusedError(assertion["AssertDescription"])
+    conditions = template.get("Conditions", {})
+
+    def made(part: str) -> dict[str, Any]:
+        return {
+            name: _resolve(it, values, conditions)
+            for name, it in template.get(part, {}).items()
+            if _holds(
+                {"Condition": it["Condition"]} if "Condition" in it else True, values, conditions
+            )
+        }
+
+    return Plan(made("Resources"), made("Outputs"))
+
+
+def _judge(parameters: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
+    if unknown := given.keys() - parameters.keys():
+        raise RefusedError(f"Parameters: {sorted(unknown)} do not exist in the template")
+    values = {name: str(it["Default"]) for name, it in parameters.items() if "Default" in it}
+    values |= given
+    if missing := parameters.keys() - values.keys():
+        raise RefusedError(f"Parameters: {sorted(missing)} must have values")
+    for name, parameter in parameters.items():
+        if not re.fullmatch(parameter.get("AllowedPattern", ".*"), values[name]):
+            raise RefusedError(f"{name}: {parameter['ConstraintDescription']}")
+    return values
+
+
+def _holds(expression: Any, values: Mapping[str, str], conditions: Mapping[str, Any]) -> bool:
+    if isinstance(expression, bool):
+        return expression
+    [(function, argument)] = expression.items()
+    match function:
+        case "Condition":
+            return _holds(conditions[argument], values, conditions)
+        case "Fn::Equals":
+            left, right = (str(_resolve(it, values, conditions)) for it in argument)
+            return left == right
+        case "Fn::Not":
+            return not _holds(argument[0], values, conditions)
+        case "Fn::And":
+            return all(_holds(it, values, conditions) for it in argument)
+        case "Fn::Or":
+            return any(_holds(it, values, conditions) for it in argument)
+    raise NotImplementedError(function)
+
+
+NO_VALUE = {"Ref": "AWS::NoValue"}
+
+
+def _resolve(node: Any, values: Mapping[str, str], conditions: Mapping[str, Any]) -> Any:
+    if isinstance(node, list):
+        items = [_resolve(it, values, conditions) for it in node]
+        return [it for it in items if it != NO_VALUE]
+    if not isinstance(node, dict):
+        return node
+    if node.keys() == {"Ref"} and node["Ref"] in values:
+        return values[node["Ref"]]
+    if node.keys() == {"Fn::If"}:
+        condition, yes, no = node["Fn::If"]
+        chosen = yes if _holds({"Condition": condition}, values, conditions) else no
+        return _resolve(chosen, values, conditions)
+    resolved = {name: _resolve(it, values, conditions) for name, it in node.items()}
+    return {name: it for name, it in resolved.items() if it != NO_VALUE}
