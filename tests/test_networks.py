@@ -4,15 +4,19 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Baker
-from tests.support.baking import TEMPLATE, combinations
+from tests.support import clis
+from tests.support.baking import OPTIONS, TEMPLATE, combinations
 from tests.support.cloudformation import Plan, RefusedError, Template, expand, plan
+from tests.support.local_aws import LocalAws
 
 Answers = dict[str, str]
 Expand = Callable[..., Template]
@@ -614,6 +618,84 @@ def test_the_steps_of_the_readme_are_accepted(expanded: Expand, baked: Baker) ->
         assert len(deploys) == (2 if twice else 1)
 
 
-def test_every_network_has_its_page() -> None:
-    networks = {it.values[0]["network"] for it in MATRIX}
-    assert {page.stem for page in (TEMPLATE / "docs/networks").glob("*.md")} == networks
+PAGES = {page.stem: page.read_text("utf-8") for page in (TEMPLATE / "docs/networks").glob("*.md")}
+
+
+@pytest.mark.parametrize("network", OPTIONS["network"])
+def test_the_steps_of_the_page_are_accepted(network: str, expanded: Expand) -> None:
+    """Each way to set up Atlas has its deploys, and they say what its template asks for."""
+    text = PAGES[network].replace("\\\n", " ")
+    deploys = re.findall(r"^sam deploy --parameter-overrides (.*)$", text, re.MULTILINE)
+    values: dict[str, str] = {}
+    for arguments in deploys:
+        given = dict(argument.split("=", 1) for argument in arguments.split())
+        values = given if "-pl-" not in arguments and "ClusterHost" in given else values | given
+        setup = "stack" if "AtlasProjectId" in values else "cli"
+        plan(expanded(network=network, atlas_setup=setup), **values)
+    assert len(deploys) == {"private-endpoint": 4, "peering": 3}.get(network, 0)
+
+
+@pytest.mark.parametrize("network", OPTIONS["network"])
+def test_the_page_shows_the_resources_there_are(network: str, expanded: Expand) -> None:
+    [diagram] = re.findall(r"```mermaid\n(.*?)```", PAGES[network], re.DOTALL)
+    answers = {"network": network, "auth": "password"}
+    planned = plan(expanded(**answers), **required(network, "cli"))
+    nodes = set(planned.of(*NODES, "AWS::EC2::VPC", "AWS::EC2::Subnet"))
+    assert nodes <= set(re.findall(r"\w+", diagram))
+    shown = re.findall(r"\b[A-Z]\w+(?:Address|Endpoint|Gateway|Group|Subnet[AB]?)\b", diagram)
+    assert set(shown) <= nodes
+
+
+def test_every_command_for_atlas_is_one_that_its_cli_has(baked: Baker) -> None:
+    texts = list(PAGES.values())
+    texts += [baked(**it.values[0]).read("README.md") for it in MATRIX]
+    commands = {
+        command.split("#")[0].split("|")[0].strip()
+        for text in texts
+        for command in re.findall(r"(?:^ *|`)(atlas [a-z][^`\n]*)", text, re.MULTILINE)
+    }
+    assert len(commands) > 8
+    for command in commands:
+        clis.parse("atlas", command.split()[1:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", MATRIX)
+def test_expanded_templates_pass_cfn_lint(
+    answers: Answers, expanded: Expand, baked: Baker, tmp_path: Path
+) -> None:
+    """What `sam validate --lint` can't see: the roles and permissions that the transform makes."""
+    (tmp_path / "template.json").write_text(json.dumps(expanded(**answers)), "utf-8")
+    project = baked(**answers)
+    files = [str(tmp_path / "template.json"), *sorted(project.files & {"atlas-bootstrap.yaml"})]
+    project.run("cfn-lint", *files, "--non-zero-exit-code", "warning", "--region", "us-east-1")
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as account:
+        yield account
+
+
+REFUSED: list[tuple[Answers, dict[str, str], str]] = [
+    ({}, {"ClusterHost": "mongodb+srv://cluster0.ab1cd.mongodb.net"}, "must be a bare host name"),
+    ({"atlas_setup": "stack"}, {"AtlasProjectId": "Project 0"}, "must be 24 hexadecimal digits"),
+    ({"network": "peering"}, {"AtlasCidr": "172.16.8.0/21"}, "can't overlap"),
+    ({"network": "peering"}, {"VpcCidr": "192.168.0.0/16"}, "no AtlasCidr can overlap"),
+    ({}, {"VpcId": "vpc-0123456789abcdef0"}, "SubnetIdA is missing"),
+    ({}, {"SubnetIdA": "subnet-0123456789abcdef0"}, "SubnetIdA is given but VpcId is not"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("answers", "values", "reason"), REFUSED, ids=[it[2] for it in REFUSED])
+def test_nothing_is_made_of_what_is_refused(
+    answers: Answers, values: dict[str, str], reason: str, expanded: Expand, aws: LocalAws
+) -> None:
+    """CloudFormation itself, as far as the local AWS is it, speaks our words and makes no stack."""
+    answers = {"network": "private-endpoint", "atlas_setup": "cli"} | answers
+    template = json.dumps(expanded(**answers))
+    values = required(answers["network"], answers["atlas_setup"]) | values
+    with pytest.raises(ClientError, match=reason):
+        aws.create_stack("refused", template, **values)
+    assert aws.client("cloudformation").list_stacks()["StackSummaries"] == []

@@ -17,6 +17,7 @@ COMMON = {"--output", "--projectId", "--profile"}
 
 # Number of arguments, options that a command needs, and those that it takes besides.
 ATLAS: dict[str, tuple[int, set[str], set[str]]] = {
+    "clusters connectionStrings describe": (1, set(), {"--type"}),
     "clusters describe": (1, set(), {"--autoScalingMode"}),
     "dbusers list": (0, set(), {"--limit", "--page"}),
     "dbusers create": (
@@ -25,9 +26,13 @@ ATLAS: dict[str, tuple[int, set[str], set[str]]] = {
         {"--awsIAMType", "--desc", "--password", "--role", "--scope"},
     ),
     "dbusers update": (1, set(), {"--authDB", "--desc", "--password", "--role", "--scope"}),
+    "dbusers delete": (1, set(), {"--authDB", "--force"}),
+    "accessLists delete": (1, set(), {"--force"}),
     "accessLists list": (0, set(), {"--limit", "--page"}),
     "accessLists create": (1, set(), {"--comment", "--deleteAfter", "--type"}),
+    "privateEndpoints aws create": (0, {"--region"}, set()),
     "privateEndpoints aws list": (0, set(), set()),
+    "projects list": (0, set(), {"--limit", "--orgId", "--page"}),
     "privateEndpoints aws interfaces create": (1, {"--privateEndpointId"}, set()),
     "networking containers list": (0, set(), {"--limit", "--page", "--provider"}),
     "networking peering list": (0, set(), {"--limit", "--page", "--provider"}),
