@@ -41,14 +41,15 @@ STDLIB = """
     unittest urllib uu uuid venv warnings wave weakref webbrowser winreg winsound wsgiref xdrlib
     xml xmlrpc zipapp zipfile zipimport zlib zoneinfo
 """
-# Likewise what the function bundles, what the tests use, and the folders beside the package.
+# Likewise what the function bundles, what the tests use, scripts, and the folders beside the package.
 OTHERS = """
-    ast_serialize aws_lambda_powertools awslambdaric boto3 botocore bson certifi
-    charset_normalizer colorama conftest dateutil dns docker dotenv gridfs idna infra iniconfig
-    dist jmespath librt mypy mypy_boto3_secretsmanager mypy_extensions mypyc packaging pathspec
-    pluggy py pygments pymongo pymongo_auth_aws pytest requests ruff runtime_client s3transfer
-    scripts simplejson six snapshot_restore_py src testcontainers tests typing_extensions
-    urllib3 wrapt
+    ast_serialize attr attrs aws_cdk aws_lambda_powertools awscdk_resources_mongodbatlas
+    awslambdaric boto3 botocore bson build cattr cattrs cdk_nag colorama conftest constructs
+    dateutil dist dns gridfs infra iniconfig jmespath jsii librt local mongodb mypy
+    mypy_boto3_secretsmanager mypy_extensions mypyc new_function packaging pathspec pluggy portable
+    preflight publication py pygments pymongo pymongo_auth_aws pytest ruff runtime_client s3transfer
+    scripts setup_atlas simplejson six snapshot_restore_py src tests typeguard typing_extensions
+    urllib3
 """
 IMPORTED = frozenset(STDLIB.split() + OTHERS.split())
 DEVICES = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
@@ -87,8 +88,9 @@ def database_fault(name: str) -> str | None:
     """Say why a database can't have that name, on any platform or on Atlas's free clusters."""
     # https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions
     # https://www.mongodb.com/docs/atlas/reference/free-shared-limitations/
-    if not (name and name.isprintable()) or re.search(r'[/\\. "$*<>:|?]', name):
-        return 'must be printable, with no space and none of / \\ . " $ * < > : | ?'
+    # The Atlas CLI takes a user's roles as role@database,role@database.
+    if not (name and name.isprintable()) or re.search(r'[/\\. "$*<>:|?@,]', name):
+        return 'must be printable, with no space and none of / \\ . " $ * < > : | ? @ ,'
     if len(name.encode()) > 38:
         return "must be no longer than 38 bytes of UTF-8"
     if name.lower() in ("admin", "config", "local"):

@@ -677,6 +677,53 @@ def aws() -> Iterator[LocalAws]:
         yield account
 
 
+@pytest.fixture(scope="module")
+def vpc(aws: LocalAws) -> dict[str, str]:
+    """A VPC with what the stacks use of an existing one, by parameter."""
+    ec2 = aws.client("ec2")
+    made = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
+    first, second = (
+        ec2.create_subnet(VpcId=made, CidrBlock=block)["Subnet"]["SubnetId"]
+        for block in ("10.20.0.0/24", "10.20.1.0/24")
+    )
+    group = ec2.create_security_group(VpcId=made, GroupName="endpoint", Description="endpoint")
+    return {
+        "VpcId": made,
+        "SubnetIdA": first,
+        "SubnetIdB": second,
+        "RouteTableIdA": ec2.create_route_table(VpcId=made)["RouteTable"]["RouteTableId"],
+        "SecretsManagerSecurityGroupId": group["GroupId"],
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", WITH_VPC)
+def test_deploys_into_an_existing_vpc(
+    answers: Answers, expanded: Expand, aws: LocalAws, vpc: dict[str, str]
+) -> None:
+    ec2, name = aws.client("ec2"), "-".join(answers.values())
+    network = answers["network"]
+
+    def networks() -> list[int]:
+        return [
+            len(ec2.describe_vpcs()["Vpcs"]),
+            len(ec2.describe_subnets()["Subnets"]),
+            len(ec2.describe_route_tables()["RouteTables"]),
+        ]
+
+    aws.client("s3").create_bucket(Bucket="bucket")
+    aws.client("s3").put_object(Bucket="bucket", Key="code.zip", Body=b"PK\5\6" + bytes(18))
+    existing = existing_vpc(answers["auth"], network)
+    values = required(network, answers["atlas_setup"]) | existing
+    values |= {key: value for key, value in vpc.items() if key in existing}
+    before = networks()
+
+    aws.create_stack(name, json.dumps(expanded(**answers)), **values)
+
+    assert networks() == before
+    aws.delete_stack(name)
+
+
 REFUSED: list[tuple[Answers, dict[str, str], str]] = [
     ({}, {"ClusterHost": "mongodb+srv://cluster0.ab1cd.mongodb.net"}, "must be a bare host name"),
     ({"atlas_setup": "stack"}, {"AtlasProjectId": "Project 0"}, "must be 24 hexadecimal digits"),
@@ -698,4 +745,5 @@ def test_nothing_is_made_of_what_is_refused(
     values = required(answers["network"], answers["atlas_setup"]) | values
     with pytest.raises(ClientError, match=reason):
         aws.create_stack("refused", template, **values)
-    assert aws.client("cloudformation").list_stacks()["StackSummaries"] == []
+    stacks = aws.client("cloudformation").list_stacks()["StackSummaries"]
+    assert "refused" not in [stack["StackName"] for stack in stacks]
