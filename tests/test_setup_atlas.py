@@ -283,6 +283,16 @@ def test_two_nat_gateways_are_both_admitted(at: Callable[..., Desk]) -> None:
     assert added == [{"ipAddress": "203.0.113.10"}, {"ipAddress": "203.0.113.11"}]
 
 
+def test_another_stack_of_the_project(at: Callable[..., Desk]) -> None:
+    desk = at(network="public")
+    state = desk.state
+    state["stacks"] = {"orders-service-staging": state["stacks"]["orders-service"]}
+    desk.state = state
+    assert desk.run("Cluster0").returncode == 1
+    assert desk.run("Cluster0", "--stack", "orders-service-staging").returncode == 0
+    assert len(desk.state["users"]) == 1
+
+
 def no_stack(state: dict[str, Any]) -> None:
     state["stacks"] = {}
 

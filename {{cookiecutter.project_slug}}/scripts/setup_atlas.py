@@ -2,7 +2,7 @@
 {%- set password = cookiecutter.auth == "password" -%}
 """Tells Atlas about the deployed service: who logs in, and from where.
 
-    uv run scripts/setup_atlas.py CLUSTER [--project ID] [--dry-run]
+    uv run scripts/setup_atlas.py CLUSTER [--project ID] [--stack NAME] [--dry-run]
 
 Run it after a deploy, as often as you like: what is right already stays as it is. It reads the
 stack with the AWS CLI and changes Atlas with the Atlas CLI; both must be signed in.
@@ -35,11 +35,12 @@ Item = dict[str, Any]
 class Stack:
     """The deployed stack: its outputs and the parameters that it was deployed with."""
 
-    def __init__(self) -> None:
-        command = ["aws", "cloudformation", "describe-stacks", "--stack-name", STACK]
+    def __init__(self, name: str) -> None:
+        self.name = name
+        command = ["aws", "cloudformation", "describe-stacks", "--stack-name", name]
         [stack] = json.loads(run([*command, "--region", REGION, "--output", "json"]))["Stacks"]
         if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-            sys.exit(f"The stack {STACK} is in {stack['StackStatus']}: deploy it first.")
+            sys.exit(f"The stack {name} is in {stack['StackStatus']}: deploy it first.")
         self.account: str = stack["StackId"].split(":")[4]
         self.outputs = {it["OutputKey"]: it["OutputValue"] for it in stack.get("Outputs", [])}
         self._parameters = {
@@ -48,12 +49,12 @@ class Stack:
 
     def output(self, name: str) -> str:
         """Return an output, or end the program."""
-        return str(self.outputs.get(name) or sys.exit(f"The stack {STACK} has no output {name}."))
+        return str(self.outputs.get(name) or sys.exit(f"{self.name} has no output {name}."))
 
     def parameter(self, name: str) -> str:
         """Return a parameter, or end the program."""
         if name not in self._parameters:
-            sys.exit(f"The stack {STACK} has no parameter {name}.")
+            sys.exit(f"{self.name} has no parameter {name}.")
         return str(self._parameters[name])
 
 
@@ -93,9 +94,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Tells Atlas about the deployed service.")
     parser.add_argument("cluster", help="name of the cluster, such as Cluster0")
     parser.add_argument("--project", help="ID of the Atlas project, if not the Atlas CLI's own")
+    parser.add_argument("--stack", default=STACK, help="name of the stack, %(default)s")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be changed")
     options = parser.parse_args()
-    stack = Stack()
+    stack = Stack(options.stack)
     atlas = Atlas(options.project, options.dry_run)
     cluster = atlas.read("clusters", "describe", options.cluster)
     if stack.parameter("ClusterHost") not in hosts(cluster):
@@ -110,16 +112,16 @@ def main() -> None:
     vpc, cidr = stack.output("VpcId"), stack.output("VpcCidr")
     check_ranges(atlas, cidr, stack.parameter("AtlasCidr"))
     let_in(atlas, stack, options.cluster)
-    admit(atlas, [cidr], "cidrBlock")
+    admit(atlas, [cidr], "cidrBlock", stack.name)
     peer(atlas, stack, vpc, cidr)
 {%- elif network == "nat" %}
     addresses = stack.output("NatAddress").split(",")
     let_in(atlas, stack, options.cluster)
-    admit(atlas, addresses, "ipAddress")
+    admit(atlas, addresses, "ipAddress", stack.name)
 {%- else %}
     let_in(atlas, stack, options.cluster)
     print("WARNING: Atlas has to admit the whole internet. Only the login guards the data.")
-    admit(atlas, ["0.0.0.0/0"], "cidrBlock")
+    admit(atlas, ["0.0.0.0/0"], "cidrBlock", stack.name)
 {%- endif %}
 
 
@@ -170,12 +172,12 @@ def may(user: Item, cluster: str) -> bool:
     return roles == [("readWrite", DATABASE)] and scopes == [cluster]
 
 {% if network != "private-endpoint" %}
-def admit(atlas: Atlas, addresses: list[str], kind: str) -> None:
+def admit(atlas: Atlas, addresses: list[str], kind: str, comment: str) -> None:
     """Add addresses to the IP access list."""
     entries = atlas.read_list("accessLists", "list", "--limit", "500")
     for address in addresses:
         if address not in [entry.get(kind) for entry in entries]:
-            atlas.change("accessLists", "create", address, "--type", kind, "--comment", STACK)
+            atlas.change("accessLists", "create", address, "--type", kind, "--comment", comment)
 
 {% endif %}
 {%- if network == "private-endpoint" %}
