@@ -41,7 +41,7 @@ STDLIB = """
     unittest urllib uu uuid venv warnings wave weakref webbrowser winreg winsound wsgiref xdrlib
     xml xmlrpc zipapp zipfile zipimport zlib zoneinfo
 """
-# Likewise what the function bundles, what the tests use, scripts, and the folders beside the package.
+# Likewise what the function bundles, what tests use, scripts, and the folders beside the package.
 OTHERS = """
     ast_serialize attr attrs aws_cdk aws_lambda_powertools awscdk_resources_mongodbatlas
     awslambdaric boto3 botocore bson build cattr cattrs cdk_nag colorama conftest constructs
