@@ -22,6 +22,21 @@ VARIANTS = {
     "tests/test_app.py": {"layout": ["single"]},
     "tests/test_items.py": {"layout": ["multi", "multi-lambda"]},
     "tests/test_rotation.py": {"auth": ["password"]},
+    "template.yaml": {"iac": ["sam"]},
+    "samconfig.toml": {"iac": ["sam"]},
+    "src/Makefile": {"iac": ["sam"]},
+    "cdk.json": {"iac": ["cdk"]},
+    "package.json": {"iac": ["cdk"]},
+    "package-lock.json": {"iac": ["cdk"]},
+    "tests/test_infra.py": {"iac": ["cdk"]},
+    "infra": {"iac": ["cdk"]},
+    "infra/atlas.py": {"atlas_setup": ["stack"]},
+    "infra/network.py": {"network": ["private-endpoint", "peering", "nat"]},
+    "infra/vpc.py": {"network": ["private-endpoint", "peering", "nat"]},
+    "infra/secrets_endpoint.py": {
+        "auth": ["password"],
+        "network": ["private-endpoint", "peering"],
+    },
     "scripts/setup_atlas.py": {"atlas_setup": ["cli"]},
     "atlas-bootstrap.yaml": {"atlas_setup": ["stack"]},
     ".github": {"ci": ["github"]},
@@ -46,7 +61,7 @@ for path, needed in VARIANTS.items():
         if Path(path).is_dir():
             shutil.rmtree(path)
         else:
-            Path(path).unlink()
+            Path(path).unlink(missing_ok=True)  # its folder may be gone
 
 sys.stdout.write(NEXT.format_map(ANSWERS))
 if ANSWERS["network"] == "public":

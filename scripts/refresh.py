@@ -24,6 +24,9 @@ UV = TEMPLATE / ".tools/uv/bin/uv"
 REQUIREMENTS = TEMPLATE / "requirements"
 PROJECT = TEMPLATE / "{{cookiecutter.project_slug}}"
 
+LOCKED = ("auth", "iac", "atlas_setup")
+"""The answers that a project's locks depend on."""
+
 PIN = re.compile(r"(?P<action>[\w.-]+/[\w.-]+)(?P<path>[\w./-]*)@[0-9a-f]{40} # v[\d.]+")
 RELEASE = re.compile(r"(?P<commit>[0-9a-f]{40})\trefs/tags/v(?P<version>\d+\.\d+\.\d+)(\^\{\})?")
 
@@ -41,7 +44,8 @@ def lock_environments() -> None:
 
 def lock_node_tools() -> None:
     """Write the package-lock.json of each tool from npm, without naming a registry's host."""
-    for folder in sorted(path.parent for path in REQUIREMENTS.glob("*/package.json")):
+    tools = sorted(path.parent for path in REQUIREMENTS.glob("*/package.json"))
+    for folder in [*tools, TEMPLATE / "templates/cdk"]:
         run(
             *("npm", "update", "--package-lock-only", "--silent"),
             "--omit-lockfile-registry-resolved",
@@ -52,19 +56,18 @@ def lock_node_tools() -> None:
 def lock_projects() -> None:
     """Write templates/requirements, by the `make lock` of a project for each answer."""
     folder = TEMPLATE / "templates/requirements"
-    for auth, iac in product(OPTIONS["auth"], OPTIONS.get("iac", ("sam",))):
-        (folder / f"dev/{auth}-{iac}.txt").touch()  # so that a new choice can be baked
+    for auth, iac, atlas_setup in product(*(OPTIONS[name] for name in LOCKED)):
+        if (iac, atlas_setup) == ("sam", "stack"):
+            continue  # as with cli
+        name = f"{auth}-{iac}" + ("-stack" if atlas_setup == "stack" else "")
+        tools = folder / f"dev/{name}.txt"
+        tools.touch()  # so that a new choice can be baked
         with TemporaryDirectory() as temporary:
-            project = bake(Path(temporary), **locked_answers(auth, iac))
+            project = bake(Path(temporary), auth=auth, iac=iac, atlas_setup=atlas_setup)
             path = f"{UV.parent}{pathsep}{environ['PATH']}"
             project.run("make", "lock", env={"PATH": path})
             shutil.copy(project.path / "src/requirements.txt", folder / f"{auth}.txt")
-            shutil.copy(project.path / "requirements-dev.txt", folder / f"dev/{auth}-{iac}.txt")
-
-
-def locked_answers(auth: str, iac: str) -> dict[str, str]:
-    """Return the answers that a lock depends on."""
-    return {"auth": auth} | ({"iac": iac} if "iac" in OPTIONS else {})
+            shutil.copy(project.path / "requirements-dev.txt", tools)
 
 
 def write_versions() -> None:

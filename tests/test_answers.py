@@ -265,12 +265,12 @@ def test_the_slug_is_derived_from_the_name(name: str, slug: str, tmp_path: Path)
 
 
 def test_typed_at_a_terminal(tmp_path: Path) -> None:
-    done = cookiecutter(tmp_path, typed=["Shop", "", 'Sells "things".', "3", "2", "4"])
+    done = cookiecutter(tmp_path, typed=["Shop", "", 'Sells "things".', "3", "2", "2", "4"])
 
     assert done.returncode == 0, done.stdout
     project = BakedProject(tmp_path / "shop", {})
     assert project.parse("pyproject.toml")["project"]["description"] == 'Sells "things".'
-    assert {"src/shop/client.py", "tests/test_rotation.py"} <= project.files
+    assert {"src/shop/client.py", "tests/test_rotation.py", "cdk.json"} <= project.files
     assert "WARNING" in done.stdout
 
 

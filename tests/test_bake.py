@@ -14,47 +14,99 @@ from tests.support.baking import CORE, TEMPLATE, TIDY, bake, combinations
 Answers = dict[str, str]
 
 # The exact files of each project, beside the answers that add them.
-FILES: dict[tuple[str, str] | None, str] = {
-    None: """
-        .answers.json .gitignore Makefile README.md pyproject.toml requirements-dev.txt
-        samconfig.toml scripts/build.py
-        src/Makefile src/requirements.txt src/orders_service/__init__.py
-        src/orders_service/connection.py template.yaml tests/conftest.py
-        tests/test_client_placement.py tests/test_connection.py
-    """,
-    ("layout", "single"): """
-        src/orders_service/app.py tests/test_app.py
-    """,
-    ("layout", "multi"): """
-        src/orders_service/app.py src/orders_service/api.py src/orders_service/client.py
-        src/orders_service/items.py src/orders_service/functions/__init__.py
-        src/orders_service/functions/create_indexes.py
-        src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
-        src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
-        tests/test_items.py
-    """,
-    ("layout", "multi-lambda"): """
-        src/orders_service/api.py src/orders_service/client.py
-        src/orders_service/items.py src/orders_service/functions/__init__.py
-        src/orders_service/functions/create_indexes.py
-        src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
-        src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
-        tests/test_items.py
-    """,
-    ("auth", "password"): """
-        tests/test_rotation.py
-    """,
-    ("atlas_setup", "cli"): """
-        scripts/setup_atlas.py
-    """,
-    ("atlas_setup", "stack"): """
-        atlas-bootstrap.yaml
-    """,
-    ("ci", "github"): """
-        .github/dependabot.yml .github/deploy-role.yaml .github/workflows/ci.yml
-        .github/workflows/deploy.yml
-    """,
-}
+FILES: list[tuple[Answers, str]] = [
+    (
+        {},
+        """
+            .answers.json .gitignore Makefile README.md pyproject.toml requirements-dev.txt
+            scripts/build.py src/requirements.txt src/orders_service/__init__.py
+            src/orders_service/connection.py tests/conftest.py
+            tests/test_client_placement.py tests/test_connection.py
+        """,
+    ),
+    (
+        {"iac": "sam"},
+        """
+            samconfig.toml src/Makefile template.yaml
+        """,
+    ),
+    (
+        {"iac": "cdk"},
+        """
+            cdk.json infra/__init__.py infra/api.py infra/app.py infra/code.py
+            infra/parameters.py infra/service_function.py infra/stack.py package.json
+            package-lock.json tests/test_infra.py
+        """,
+    ),
+    *(
+        ({"iac": "cdk", "network": network}, "infra/network.py infra/vpc.py")
+        for network in ("private-endpoint", "peering", "nat")
+    ),
+    *(
+        ({"iac": "cdk", "network": network, "auth": "password"}, "infra/secrets_endpoint.py")
+        for network in ("private-endpoint", "peering")
+    ),
+    (
+        {"iac": "cdk", "atlas_setup": "stack"},
+        """
+            infra/atlas.py
+        """,
+    ),
+    (
+        {"layout": "single"},
+        """
+            src/orders_service/app.py tests/test_app.py
+        """,
+    ),
+    (
+        {"layout": "multi"},
+        """
+            src/orders_service/app.py src/orders_service/api.py src/orders_service/client.py
+            src/orders_service/items.py src/orders_service/functions/__init__.py
+            src/orders_service/functions/create_indexes.py
+            src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
+            src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
+            tests/test_items.py
+        """,
+    ),
+    (
+        {"layout": "multi-lambda"},
+        """
+            src/orders_service/api.py src/orders_service/client.py
+            src/orders_service/items.py src/orders_service/functions/__init__.py
+            src/orders_service/functions/create_indexes.py
+            src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
+            src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
+            tests/test_items.py
+        """,
+    ),
+    (
+        {"auth": "password"},
+        """
+            tests/test_rotation.py
+        """,
+    ),
+    (
+        {"atlas_setup": "cli"},
+        """
+            scripts/setup_atlas.py
+        """,
+    ),
+    (
+        {"atlas_setup": "stack"},
+        """
+            atlas-bootstrap.yaml
+        """,
+    ),
+    (
+        {"ci": "github"},
+        """
+            .github/dependabot.yml .github/deploy-role.yaml .github/workflows/ci.yml
+            .github/workflows/deploy.yml
+        """,
+    ),
+]
+
 
 # What Cookiecutter would have rendered; CloudFormation's dynamic references and GitHub's
 # expressions look alike.
@@ -75,8 +127,8 @@ def test_exact_files(baked: Baker, answers: Answers) -> None:
     project = baked(**answers)
     expected = {
         file
-        for needed, files in FILES.items()
-        if needed is None or needed in project.answers.items()
+        for needed, files in FILES
+        if needed.items() <= project.answers.items()
         for file in files.split()
     }
     assert project.files == expected

@@ -1,0 +1,25 @@
+"""The CDK app. The CLI runs it, as cdk.json says."""
+
+from typing import Any
+
+from aws_cdk import App, Environment, Validations
+from cdk_nag import AwsSolutionsChecks
+
+from infra.stack import ServiceStack
+
+
+def make_app(**options: Any) -> App:
+    """Return the app, which fails to synthesise if cdk-nag finds fault. Options are App's."""
+    app = App(**options)
+    ServiceStack(
+        app,
+        "{{ cookiecutter.project_slug }}",
+        description={{ cookiecutter.__description_literal }},
+        env=Environment(region="{{ cookiecutter.aws_region }}"),
+    )
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    return app
+
+
+if __name__ == "__main__":
+    make_app().synth()

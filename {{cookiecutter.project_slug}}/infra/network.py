@@ -1,0 +1,2 @@
+{%- set network = "nat" if cookiecutter.network == "public" else cookiecutter.network -%}
+{% include 'infra/network/' ~ network ~ '.py' -%}
