@@ -5,7 +5,7 @@
 {%- endfor %}{% endmacro -%}
 {%- set ipv4 = octet ~ "(\\." ~ octet ~ "){3}" -%}
 {%- macro literal(text, width) -%}
-"{{ text | wordwrap(width, wrapstring=' "\n            "') }}"
+"{{ text | wordwrap(width, break_on_hyphens=false, wrapstring=' "\n            "') }}"
 {%- endmacro -%}
 {%- macro regex(text) %}
 {%- set named = text | replace(ipv4, "{IPV4}") | replace(octet, "{OCTET}") | replace(id, "{ID}") %}

@@ -40,11 +40,12 @@ class Vpc:
 
     def __init__(self, scope: Construct, parameters: Parameters) -> None:
         self._scope = scope
+        self._cidr = parameters.vpc_cidr
         self._create = CfnCondition(scope, "CreateVpc", expression=is_empty("VpcId"))
         self.new = ec2.CfnVPC(
             scope,
             "Vpc",
-            cidr_block=parameters.vpc_cidr,
+            cidr_block=self._cidr,
             enable_dns_support=True,
             enable_dns_hostnames=True,
         )
@@ -88,7 +89,7 @@ class Vpc:
             self._scope,
             name,
             vpc_id=self.new.ref,
-            cidr_block=Fn.select(block, Fn.cidr(self.new.cidr_block, 3, "8")),
+            cidr_block=Fn.select(block, Fn.cidr(self._cidr, 3, "8")),
             availability_zone=Fn.select(zone, Fn.get_azs("")),
         )
         routes = ec2.CfnSubnetRouteTableAssociation(

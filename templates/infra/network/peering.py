@@ -2,7 +2,11 @@
 {%- set atlas = cookiecutter.atlas_setup == "stack" -%}
 """The way to Atlas: a route between the two networks, which are peered."""
 
-from aws_cdk import Acknowledgment, CfnCondition{{ ", Fn" if not atlas }}, Validations
+{% if not atlas -%}
+from typing import cast
+
+{% endif -%}
+from aws_cdk import Acknowledgment, CfnCondition{{ ", Fn, ICfnConditionExpression" if not atlas }}, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 {%- if password %}
@@ -115,7 +119,8 @@ def add_routes(scope: Construct, vpc: Vpc, parameters: Parameters{{ ", peering: 
         scope, "Peered", expression=Fn.condition_not(is_empty("PeeringConnectionId"))
     )
     first.cfn_options.condition = peered
+    both = (cast(ICfnConditionExpression, it) for it in (peered, second_table))  # which they are
     second.cfn_options.condition = CfnCondition(
-        scope, "SecondRoute", expression=Fn.condition_and(peered, second_table)
+        scope, "SecondRoute", expression=Fn.condition_and(*both)
     )
 {%- endif %}
