@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure
+from pymongo.errors import AutoReconnect, OperationFailure
 
 from tests.support.servers import LOOPBACK, StartError, end, free_port, wait_for_port, wait_until
 
@@ -91,6 +92,7 @@ class Mongod:
         self._horizon = horizon
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._paused = False
         self._admin: MongoClient[dict[str, Any]] | None = None
 
     def __enter__(self) -> Self:
@@ -116,7 +118,8 @@ class Mongod:
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        """Whether it can answer: started, not ended, not paused."""
+        return self._process is not None and self._process.poll() is None and not self._paused
 
     @property
     def pid(self) -> int:
@@ -167,6 +170,17 @@ class Mongod:
     def kill(self) -> None:
         """End at once (SIGKILL), as a lost host does; the data stays."""
         self._end(seconds=0)
+
+    def pause(self) -> None:
+        """Stand still (SIGSTOP): to the other members like a host that the network has lost."""
+        os.kill(self.pid, signal.SIGSTOP)
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on, if paused."""
+        if self._paused:
+            os.kill(self.pid, signal.SIGCONT)
+            self._paused = False
 
     def restart(self) -> None:
         """Stop if running, start again on the same port and data; a replica-set member
@@ -231,7 +245,11 @@ class Mongod:
         config: dict[str, Any] = {
             "_id": self._replica_set,
             "members": [member.member_document(id_) for id_, member in enumerate(members)],
-            "settings": {"electionTimeoutMillis": 1000, "heartbeatIntervalMillis": 200},
+            "settings": {
+                "electionTimeoutMillis": 1000,
+                "heartbeatIntervalMillis": 200,
+                "chainingAllowed": False,  # a member that is lost holds up no other
+            },
         }
         with self._direct_client() as client:
             client.admin.command("replSetInitiate", config)
@@ -272,6 +290,10 @@ class Mongod:
         command += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
         if self._replica_set:
             command += ["--replSet", self._replica_set, "--oplogSize", "64"]
+            # Members soon turn from one that doesn't answer.
+            command += ["--setParameter", "oplogInitialFindMaxSeconds=1"]
+            command += ["--setParameter", "oplogRetriedFindMaxSeconds=1"]
+            command += ["--setParameter", "oplogNetworkTimeoutBufferSeconds=1"]
         if self.root_password:
             command += ["--auth"]
             if self._replica_set:
@@ -305,6 +327,7 @@ class Mongod:
         if self._process is not None:
             end(self._process, seconds)
             self._process = None
+            self._paused = False
         if self._admin is not None:  # after the process: a stopped one would never answer
             self._admin.close()
             self._admin = None
@@ -366,9 +389,14 @@ class ReplicaSet:
         """The member that takes writes now; waits for an election to end."""
         found: list[Mongod] = []
 
+        def leads(member: Mongod) -> bool:
+            try:
+                return bool(member.running and member.hello()["isWritablePrimary"])
+            except AutoReconnect:  # it closes connections as it steps down
+                return False
+
         def elected() -> bool:
-            running = (member for member in self.members if member.running)
-            found[:] = [member for member in running if member.hello()["isWritablePrimary"]]
+            found[:] = [member for member in self.members if leads(member)]
             return len(found) == 1
 
         wait_until(elected, "primary")

@@ -1,0 +1,102 @@
+"""A baked project as it is deployed: its artefact, its functions and their variables."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tests.support.baking import BakedProject, bake
+from tests.support.here import HERE, UV
+
+_EXTRA = Path(__file__).with_name("functions")
+
+
+@dataclass(frozen=True)
+class Function:
+    """One Lambda function of a template, deployed by the name of the project."""
+
+    prefix: str  # of its resources
+    name: str
+    handler: str
+    routes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What the build script makes of a project; `code` is the functions' code root."""
+
+    project: BakedProject
+    code: Path
+
+    @cached_property
+    def template(self) -> dict[str, Any]:
+        template: dict[str, Any] = self.project.parse("template.yaml")
+        return template
+
+    @property
+    def functions(self) -> list[Function]:
+        """In the order of the template."""
+        found = []
+        for logical_id, resource in self.template["Resources"].items():
+            if resource["Type"] != "AWS::Serverless::Function":
+                continue
+            properties = resource["Properties"]
+            name = properties["FunctionName"]["Fn::Sub"].replace("${AWS::StackName}", self.name)
+            routes = [it["Properties"] for it in properties.get("Events", {}).values()]
+            found.append(
+                Function(
+                    prefix=logical_id.removesuffix("Function"),
+                    name=name,
+                    handler=properties["Handler"],
+                    routes=tuple(f"{it['Method']} {it['Path']}" for it in routes),
+                )
+            )
+        return found
+
+    @property
+    def name(self) -> str:
+        """Of the project and its stack."""
+        return self.project.answers["project_slug"]
+
+    def added(self, handler: str) -> str:
+        """Name of a handler of `tests/lab/functions` as part of the project."""
+        return f"{self.project.package}.functions.{handler}"
+
+    def variables(self, host: str, **options: str) -> dict[str, str]:
+        """The functions' environment variables, as the stack sets them, without a secret's ARN.
+
+        `options` are added to the URI.
+        """
+        variables: dict[str, Any] = self.template["Globals"]["Function"]["Environment"]["Variables"]
+        uri = variables["MONGODB_URI"]["Fn::Sub"].replace("${ClusterHost}", host)
+        added = "&".join(f"{name}={value}" for name, value in options.items())
+        if added:
+            uri += ("&" if "?" in uri else "?") + added
+        plain = {name: value for name, value in variables.items() if isinstance(value, str)}
+        return plain | {"MONGODB_URI": uri}
+
+
+def deploy(folder: Path, **answers: str) -> Deployed:
+    """Bake a project, add the functions of `tests/lab/functions` to its own, and build it."""
+    project = bake(folder, **HERE, **answers)
+    functions = project.source / "functions"
+    if functions.is_dir():
+        shutil.copytree(_EXTRA, functions, dirs_exist_ok=True)
+    code = folder / "code"
+    project.run(sys.executable, "scripts/build.py", str(code), env=UV)
+    return Deployed(project, code)
+
+
+def request(route: str, **event: Any) -> dict[str, Any]:
+    """An event of API Gateway for a route; one that reaches the database if nothing is added."""
+    found: dict[str, Any] = {"version": "2.0", "routeKey": route}
+    if "{id}" in route:
+        found["pathParameters"] = {"id": "0" * 24}
+    if route.startswith("POST"):
+        found["body"] = json.dumps({"sku": "MUG", "name": "Mug"})
+    return found | event
