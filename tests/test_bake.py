@@ -19,7 +19,8 @@ FILES: list[tuple[Answers, str]] = [
         {},
         """
             .answers.json .gitignore Makefile README.md pyproject.toml requirements-dev.txt
-            scripts/build.py src/requirements.txt src/orders_service/__init__.py
+            compose.yaml scripts/build.py scripts/local.py scripts/mongodb.py
+            scripts/portable/runtime_client.py src/requirements.txt src/orders_service/__init__.py
             src/orders_service/connection.py tests/conftest.py
             tests/test_client_placement.py tests/test_connection.py
         """,

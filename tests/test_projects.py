@@ -85,7 +85,7 @@ def test_its_own_tests_say_what_to_do_without_mongodb(baked: Baker, tmp_path: Pa
     result = baked().run(sys.executable, "-m", "pytest", "-q", env=env, check=False)
 
     assert result.returncode == 1
-    sentence = "No MongoDB to test with: set MONGODB_URI, put mongod on the PATH, or start Docker."
+    sentence = "No MongoDB here: set MONGODB_URI, put mongod on the PATH or start Docker."
     assert result.stdout.count(sentence) == 1
     assert "Traceback" not in result.stdout + result.stderr
 

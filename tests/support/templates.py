@@ -150,7 +150,9 @@ def _routes_of(openapi: Template) -> Any:
                     "ApiId": "${Api}",
                     "AuthorizationType": "AWS_IAM",
                     "IntegrationType": integration["type"].upper(),
-                    "IntegrationUri": re.sub(r".*/functions/|/invocations$", "", integration["uri"]),
+                    "IntegrationUri": re.sub(
+                        r".*/functions/|/invocations$", "", integration["uri"]
+                    ),
                     "PayloadFormatVersion": integration["payloadFormatVersion"],
                 },
             )

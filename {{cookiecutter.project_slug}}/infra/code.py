@@ -25,7 +25,7 @@ BUILD = ROOT / "scripts" / "build.py"
 class Build:
     """Runs scripts/build.py where the CDK would start a container."""
 
-    def try_bundle(self, output_dir: str, **_: Any) -> bool:
+    def try_bundle(self, output_dir: str, *_: Any, **__: Any) -> bool:
         """Fill the output folder, or end the program: what a container made wouldn't be this."""
         command = [sys.executable, str(BUILD), output_dir]
         done = subprocess.run(command, stdout=sys.stderr, check=False)  # noqa: S603

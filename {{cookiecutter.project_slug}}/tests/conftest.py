@@ -1,23 +1,20 @@
 """Runs the handlers against a real MongoDB, as Lambda would call them."""
 
-import os
-import shutil
-import socket
-import subprocess
+{% if cookiecutter.layout == "multi-lambda" -%}
+import importlib
+{% endif -%}
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pymongo import MongoClient
 
-Invoke = Callable[..., dict[str, Any]]
+from mongodb import NoMongoDB, find_mongodb
 
-NO_MONGODB = "No MongoDB to test with: set MONGODB_URI, put mongod on the PATH, or start Docker."
+Invoke = Callable[..., dict[str, Any]]
 
 
 class Context(LambdaContext):
@@ -36,46 +33,13 @@ class Context(LambdaContext):
 
 
 @pytest.fixture(scope="session")
-def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mongodb_uri() -> Iterator[str]:
     """The MongoDB at `MONGODB_URI`, or else a throwaway one."""
-    if uri := os.environ.get("MONGODB_URI"):
-        yield uri
-    elif mongod := shutil.which("mongod"):
-        with run_mongod(mongod, tmp_path_factory.mktemp("mongod")) as uri:
-            yield uri
-    elif has_docker():
-        from testcontainers.mongodb import MongoDbContainer
-
-        with MongoDbContainer("mongo:8") as container:
-            yield container.get_connection_url()
-    else:
-        pytest.exit(NO_MONGODB, returncode=1)
-
-
-def has_docker() -> bool:
-    """Whether a Docker engine runs here."""
-    docker = shutil.which("docker")
-    if docker is None:
-        return False
-    return subprocess.run([docker, "info"], capture_output=True).returncode == 0
-
-
-@contextmanager
-def run_mongod(program: str, folder: Path) -> Iterator[str]:
-    """Run mongod on a free port, with its data in the folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [program, "--dbpath", str(folder), "--bind_ip", "127.0.0.1", "--port", str(port)]
-    server = subprocess.Popen([*command, "--logpath", str(folder / "mongod.log")])
     try:
-        uri = f"mongodb://127.0.0.1:{port}"
-        with MongoClient[dict[str, Any]](uri) as client:
-            client.admin.command("ping")
-        yield uri
-    finally:
-        server.terminate()
-        server.wait()
+        with find_mongodb() as uri:
+            yield uri
+    except NoMongoDB as error:
+        pytest.exit(str(error), returncode=1)
 
 
 @pytest.fixture(scope="session")
@@ -113,21 +77,11 @@ def invoke() -> Invoke:
     ) -> dict[str, Any]:
         # Imported here: by now the environment is that of a deployed function.
         {% if cookiecutter.layout == "multi-lambda" -%}
-        from {{ cookiecutter.__package }}.functions import (
-            create_indexes,
-            create_item,
-            delete_item,
-            get_item,
-            list_items,
-        )
+        from {{ cookiecutter.__package }}.functions import ROUTES
 
-        handler = {
-            "POST /items": create_item.handler,
-            "GET /items": list_items.handler,
-            "GET /items/{id}": get_item.handler,
-            "DELETE /items/{id}": delete_item.handler,
-            "create-indexes": create_indexes.handler,
-        }[route]
+        name = ROUTES.get(route) or route.replace("-", "_")  # what isn't called by HTTP
+        module = importlib.import_module(f"{{ cookiecutter.__package }}.functions.{name}")
+        handler: Callable[..., dict[str, Any]] = module.handler
         {%- else -%}
         from {{ cookiecutter.__package }}.app import handler
         {%- endif %}

@@ -38,6 +38,7 @@ from pymongo.monitoring import (
     ConnectionClosedEvent,
     ConnectionCreatedEvent,
     ConnectionPoolListener,
+    ConnectionReadyEvent,
 )
 
 Document = dict[str, Any]
@@ -212,7 +213,9 @@ class _Pool(ConnectionPoolListener):
         self.size = 0
 
     def connection_created(self, event: ConnectionCreatedEvent) -> None:
-        self.size += 1
+        self.size += 1  # an attempt: if it fails, the connection is closed again
+
+    def connection_ready(self, event: ConnectionReadyEvent) -> None:
         namespace = os.environ.get("POWERTOOLS_SERVICE_NAME", "local")
         function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local")
         with single_metric("ConnectionsOpened", MetricUnit.Count, 1, namespace=namespace) as metric:
@@ -225,8 +228,8 @@ class _Pool(ConnectionPoolListener):
         pass
 
     pool_created = pool_ready = pool_cleared = pool_closed = _ignore
-    connection_ready = connection_check_out_started = _ignore
-    connection_check_out_failed = connection_checked_out = connection_checked_in = _ignore
+    connection_check_out_started = connection_check_out_failed = _ignore
+    connection_checked_out = connection_checked_in = _ignore
 {% if cookiecutter.auth == "password" %}
 
 def _read_secret(secret_arn: str) -> dict[str, Any]:
@@ -254,6 +257,11 @@ def _refused(error: OperationFailure) -> bool:
     return error.code == 18 or (error.code == 8000 and "bad auth" in str(error))
 
 
+def _denied(error: OperationFailure) -> bool:
+    """Whether the user lacks a privilege: 13, on Atlas also 8000 with "not allowed"."""
+    return error.code == 13 or (error.code == 8000 and "not allowed" in str(error))
+
+
 def _why_unavailable(error: Exception) -> str | None:
     """Say what to look at, or return None for an error that is the handler's own."""
     match error:
@@ -265,6 +273,10 @@ def _why_unavailable(error: Exception) -> str | None:
 {%- else %}
             return "MongoDB refuses the execution role: is its ARN a database user in Atlas?"
 {%- endif %}
+        case OperationFailure() if _denied(error):
+            return "MongoDB denies the operation: has the user readWrite on MONGODB_DATABASE?"
+        case OperationFailure(code=211):  # a new primary can't check the cluster time yet
+            return "The MongoDB server has only just started"
         case ServerSelectionTimeoutError():
             return "No MongoDB server answers: does Atlas admit this function's network?"
         case ConfigurationError():
