@@ -78,12 +78,13 @@ class Demo:
                 role = outputs["ExecutionRoleArn"]
                 atlas.add_role(role, *aws.credentials_of(role), PROMPTS["database_name"])
             with self.step(f"Call the API {CALLS} times, signed with SigV4"):
-                before = atlas.mongod.connections_created()
-                answers = Counter(
-                    (response.status, response.text)
-                    for response in (aws.call(outputs["ApiUrl"], "GET", "/") for _ in range(CALLS))
-                )
-            self.report(atlas, aws, outputs, answers, before)
+                created = [atlas.mongod.connections_created()]
+                answers = Counter[tuple[int, str]]()
+                for _ in range(CALLS):
+                    response = aws.call(outputs["ApiUrl"], "GET", "/")
+                    answers[response.status, response.text] += 1
+                    created.append(atlas.mongod.connections_created())
+            self.report(atlas, aws, outputs, answers, created)
 
     def report(
         self,
@@ -91,13 +92,14 @@ class Demo:
         aws: LocalAws,
         outputs: dict[str, str],
         answers: Counter[tuple[int, str]],
-        before: int,
+        created: list[int],
     ) -> None:
-        """Print what came of it."""
+        """Print what came of it. `created`: the server's count before the calls, and after each."""
         function = outputs["FunctionName"]
         clients = atlas.mongod.clients(app_name=function)
         pooled = sum(client.user is not None for client in clients)
-        opened = atlas.mongod.connections_created() - before
+        before, first, *_, last = created
+        opened = f"{first - before} by the first call, {last - first} by the {CALLS - 1} after it"
         table = Table.grid(padding=(0, 3))
         for label, value in [
             ("API", outputs["ApiUrl"]),
@@ -107,7 +109,7 @@ class Demo:
             ),
             ("invocations", str(answers.total())),
             ("execution environments", str(len(aws.workers(function)))),
-            ("connections opened", str(opened)),
+            ("connections opened", opened),
             ("connections held", f"{pooled} by the pool, {len(clients) - pooled} by the monitor"),
         ]:
             table.add_row(Text(label, style="bold"), value)
