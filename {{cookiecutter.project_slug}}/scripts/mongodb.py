@@ -111,8 +111,8 @@ def find_docker() -> str | None:
 def run_container(docker: str) -> Iterator[str]:
     """Run the service of compose.yaml on a free port and yield its URI."""
     # Under a name of its own: `docker compose up` in this folder starts another, with other data.
-    compose = [docker, "compose", "--file", str(COMPOSE_FILE)]
-    compose += ["--project-name", f"{{ cookiecutter.project_slug }}-throwaway-{os.getpid()}"]
+    name = f"{{ cookiecutter.project_slug }}-throwaway-{os.getpid()}"
+    compose = [docker, "compose", "--file", str(COMPOSE_FILE), "--project-name", name]
     environment = {**os.environ, "MONGODB_PORT": ""}
 
     def run(*arguments: str) -> str:

@@ -77,10 +77,10 @@ def invoke() -> Invoke:
     ) -> dict[str, Any]:
         # Imported here: by now the environment is that of a deployed function.
         {% if cookiecutter.layout == "multi-lambda" -%}
-        from {{ cookiecutter.__package }}.functions import ROUTES
+        from {{ cookiecutter.__package }} import functions
 
-        name = ROUTES.get(route) or route.replace("-", "_")  # what isn't called by HTTP
-        module = importlib.import_module(f"{{ cookiecutter.__package }}.functions.{name}")
+        name = functions.ROUTES.get(route) or route.replace("-", "_")  # not called by HTTP
+        module = importlib.import_module(f"{functions.__name__}.{name}")
         handler: Callable[..., dict[str, Any]] = module.handler
         {%- else -%}
         from {{ cookiecutter.__package }}.app import handler
