@@ -1,30 +1,58 @@
 """Fixtures: shared bakes, and figures for the summary of the run."""
 
+import hashlib
+import json
+import os
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from tests.support.baking import BakedProject, bake
+from tests.support.once import Once
 
 Baker = Callable[..., BakedProject]
 
 
 @pytest.fixture(scope="session")
-def baked(tmp_path_factory: pytest.TempPathFactory) -> Baker:
-    """`baked(**answers)`: a project with those answers, baked once per session and read-only.
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the worker processes of the test run share: theirs are side by side in it."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def once(shared: Path) -> Once:
+    """What one of the worker processes does for all."""
+    return Once(shared / "once")
+
+
+@pytest.fixture(scope="session")
+def baked(shared: Path, once: Once) -> Baker:
+    """`baked(**answers)`: a project with those answers, baked once per run and read-only.
 
     A test that changes files bakes its own: `bake(tmp_path, **answers)`.
     """
-    bakes: dict[frozenset[tuple[str, str]], BakedProject] = {}
-    root = tmp_path_factory.mktemp("baked")
+    bakes: dict[str, BakedProject] = {}
 
-    def shared(**answers: str) -> BakedProject:
-        key = frozenset(answers.items())
+    def get(**answers: str) -> BakedProject:
+        key = hashlib.sha256(json.dumps(answers, sort_keys=True).encode()).hexdigest()[:16]
         if key not in bakes:
-            bakes[key] = bake(root / str(len(bakes)), **answers)
+            folder = shared / "baked" / key
+            record = folder.with_suffix(".json")
+            once.run(f"bake-{key}", partial(_bake, folder, record, answers))
+            path, given = json.loads(record.read_text("utf-8"))
+            bakes[key] = BakedProject(Path(path), given)
         return bakes[key]
 
-    return shared
+    return get
+
+
+def _bake(folder: Path, record: Path, answers: dict[str, str]) -> None:
+    """Bake, and leave a record of where and with which answers."""
+    project = bake(folder, **answers)
+    record.write_text(json.dumps([str(project.path), dict(project.answers)]), "utf-8")
 
 
 @pytest.fixture

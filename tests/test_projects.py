@@ -30,13 +30,6 @@ def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tmp_path_factory.mktemp("mypy"))
 
 
-@pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
-    """Shared by the worker processes: their own folders are side by side."""
-    own = tmp_path_factory.getbasetemp()
-    return Once((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "once")
-
-
 # What the type checker and the projects' own tests look at.
 CODE = ("src/", "tests/", "infra/", "pyproject.toml")
 

@@ -1,4 +1,4 @@
-"""Run a check once for all the projects that are the same in what it looks at."""
+"""Do once, in one of the processes of a test run, what all of them need."""
 
 import hashlib
 import time
@@ -11,7 +11,7 @@ _LIMIT = 600.0  # seconds
 
 
 class Once:
-    """What came of each check, in a folder that all processes of a test run share."""
+    """What came of each task, in a folder that all processes of a test run share."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -20,12 +20,19 @@ class Once:
     def check(
         self, project: BakedProject, parts: tuple[str, ...], run: Callable[[], object]
     ) -> None:
-        """Run it, unless it has been run for a project with the same files below the parts.
+        """Run a check, unless it has been for a project with the same files below the parts.
 
-        `parts` are beginnings of paths, such as `src/`. Raises what `run` raises, in every test
-        that the outcome is for: as an AssertionError with its text where another test ran it.
+        `parts` are beginnings of paths, such as `src/`. Raises as `run` does.
         """
-        outcome = self._folder / f"{run.__name__}-{digest(project, parts)}"
+        self.run(f"{run.__name__}-{digest(project, parts)}", run)
+
+    def run(self, name: str, task: Callable[[], object]) -> None:
+        """Run the task of that name, or wait until another process has.
+
+        Raises what the task raises, wherever its outcome is needed: as an AssertionError with its
+        text where another process ran it.
+        """
+        outcome = self._folder / name
         try:
             outcome.with_suffix(".running").touch(exist_ok=False)
         except FileExistsError:
@@ -35,7 +42,7 @@ class Once:
         else:
             text = ""
             try:
-                run()
+                task()
             except BaseException as error:
                 text = str(error) or repr(error)
                 raise
