@@ -45,11 +45,11 @@ STDLIB = """
 OTHERS = """
     ast_serialize attr attrs aws_cdk aws_lambda_powertools awscdk_resources_mongodbatlas
     awslambdaric boto3 botocore bson build cattr cattrs cdk_nag colorama conftest constructs
-    dateutil dist dns gridfs infra iniconfig jmespath jsii librt local mongodb mypy
-    mypy_boto3_secretsmanager mypy_extensions mypyc new_function packaging pathspec pluggy portable
-    preflight publication py pygments pymongo pymongo_auth_aws pytest ruff runtime_client s3transfer
-    scripts setup_atlas simplejson six snapshot_restore_py src tests typeguard typing_extensions
-    urllib3
+    dateutil dist dns execution_environment gridfs infra iniconfig jmespath jsii librt local
+    mongodb mypy mypy_boto3_secretsmanager mypy_extensions mypyc new_function packaging pathspec
+    pluggy portable preflight py pygments pymongo pymongo_auth_aws pytest routes ruff
+    runtime_client s3transfer scripts setup_atlas simplejson six snapshot_restore_py src tests
+    typeguard typing_extensions urllib3
 """
 IMPORTED = frozenset(STDLIB.split() + OTHERS.split())
 DEVICES = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")

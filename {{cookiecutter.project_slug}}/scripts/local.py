@@ -4,23 +4,14 @@
 
 Functions run in Lambda's own runtime client, against the MongoDB at `MONGODB_URI` or a throwaway
 one. A request that finds the code changed gets the new one. What functions write, and why they
-fail, is on the terminal.
+fail, is on the terminal. Port 0 is any that is free.
 """
 
-{% if cookiecutter.layout == "multi" -%}
-import ast
-{% endif -%}
 import base64
-import importlib.util
 import json
 import os
-import queue
 import re
-{%- if cookiecutter.layout == "multi-lambda" %}
-import runpy
-{%- endif %}
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -28,185 +19,32 @@ import traceback
 import uuid
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from execution_environment import ExecutionEnvironment, FunctionError
 from mongodb import NoMongoDB, find_mongodb
+from routes import SERVICE, handlers, routes
 
 HOST = "127.0.0.1"
 PORT = 3000
-TIMEOUT = 10.0  # seconds, as deployed
-REGION = "{{ cookiecutter.aws_region }}"
-SERVICE = "{{ cookiecutter.project_slug }}"
-DATABASE = {{ cookiecutter.__database_name_literal }}
-SCRIPTS = Path(__file__).resolve().parent
-SOURCE = SCRIPTS.parent / "src"
-PACKAGE = "{{ cookiecutter.__package }}"
-{%- if cookiecutter.layout == "single" %}
-
-# The API's routes, each with what answers it.
-ROUTES = {"GET /": f"{PACKAGE}.app.handler"}
-{%- endif %}
 
 Event = dict[str, Any]
 Answer = tuple[int, list[tuple[str, str]], bytes]  # status, headers, body
 
 
-class FunctionError(Exception):
-    """A function failed. What it has to say is on the terminal."""
-
-
-class RuntimeApi(ThreadingHTTPServer):
-    """Hands events to one process, and takes what comes of them.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
-    """
-
-    def __init__(self) -> None:
-        super().__init__((HOST, 0), RuntimeRequest)
-        self.events: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self.outcomes: queue.SimpleQueue[tuple[bool, bytes]] = queue.SimpleQueue()
-        self.deadline: float | None = None  # of the event that the process has
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        """Stop serving."""
-        self.events.put(None)  # for a request that waits for an event
-        self.shutdown()
-        self.server_close()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Leave out that a process has ended in the middle of a request."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class RuntimeRequest(BaseHTTPRequestHandler):
-    """One call by the runtime client."""
-
-    server: RuntimeApi
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        """Wait for an event and hand it over."""
-        event = self.server.events.get()
-        if event is None:
-            self.close_connection = True
-            return
-        self.server.deadline = time.time() + TIMEOUT
-        self.send_response(200)
-        self.send_header("lambda-runtime-aws-request-id", str(uuid.uuid4()))
-        self.send_header("lambda-runtime-deadline-ms", str(int(self.server.deadline * 1000)))
-        arn = f"arn:aws:lambda:{REGION}:123456789012:function:{SERVICE}"
-        self.send_header("lambda-runtime-invoked-function-arn", arn)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(event)))
-        self.end_headers()
-        self.wfile.write(event)
-
-    def do_POST(self) -> None:
-        """Take a result or an error."""
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.outcomes.put((self.path.endswith("/response"), body))
-        self.send_response(202)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-class ExecutionEnvironment:
-    """A process that loads a handler once and calls it for one event after the other."""
-
-    def __init__(self, handler: str, function_name: str, uri: str) -> None:
-        self.code = snapshot()
-        self._api = RuntimeApi()
-        path = [str(SOURCE)]
-        if importlib.util.find_spec("runtime_client") is None:  # part of awslambdaric, on Linux
-            path.append(str(SCRIPTS / "portable"))
-        environment = {
-            **os.environ,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
-            "AWS_LAMBDA_FUNCTION_NAME": function_name,
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_RUNTIME_API": f"{HOST}:{self._api.server_port}",
-            "AWS_REGION": os.environ.get("AWS_REGION", REGION),
-            "LAMBDA_TASK_ROOT": str(SOURCE),
-            "MONGODB_DATABASE": os.environ.get("MONGODB_DATABASE") or DATABASE,
-            "MONGODB_URI": uri,
-            "POWERTOOLS_SERVICE_NAME": SERVICE,
-            "PYTHONPATH": os.pathsep.join(path),
-            "PYTHONUNBUFFERED": "1",
-            "TZ": "UTC",
-        }
-        self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-B", "-m", "awslambdaric", handler],
-            cwd=SOURCE,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,  # Ctrl-C is for us
-        )
-        threading.Thread(target=self._show_output, daemon=True).start()
-
-    @property
-    def running(self) -> bool:
-        """Whether the process can take an event."""
-        return self._process.poll() is None
-
-    def invoke(self, event: Event) -> Any:
-        """Return what the handler returns.
-
-        Raises:
-            FunctionError: it raised, didn't load, ended the process or took too long.
-        """
-        self._api.deadline = None
-        self._api.events.put(json.dumps(event).encode())
-        while True:
-            try:
-                succeeded, body = self._api.outcomes.get(timeout=0.05)
-            except queue.Empty:
-                if not self.running:
-                    raise FunctionError("The function's process has ended.") from None
-                if self._api.deadline and time.time() > self._api.deadline:
-                    self.stop()
-                    raise FunctionError(f"The function took over {TIMEOUT:g} s.") from None
-            else:
-                if not succeeded:
-                    raise FunctionError("The function failed, see above.")
-                return json.loads(body)
-
-    def _show_output(self) -> None:
-        """Copy what the process writes to the terminal, line by line."""
-        # The runtime client ends the lines of a traceback by carriage returns, so that they make
-        # one log event. Text mode turns them into line feeds.
-        for line in self._process.stdout or ():
-            sys.stderr.write(line)
-
-    def stop(self) -> None:
-        """End the process, as Lambda does: without a warning."""
-        self._process.kill()
-        self._process.wait()
-        self._api.close()
-
-
-def snapshot() -> dict[Path, tuple[int, int]]:
-    """Return what tells a changed source file from the same: its time and its size."""
-    stats = {path: path.stat() for path in SOURCE.rglob("*.py")}
-    return {path: (stat.st_mtime_ns, stat.st_size) for path, stat in stats.items()}
-
-
 class Function:
     """A Lambda function: one execution environment at a time, made when it is needed."""
 
-    def __init__(self, handler: str, name: str, uri: str) -> None:
-        self._settings = handler, name, uri
+    def __init__(self, name: str, uri: str) -> None:
+        self._name = name
+        self._variables = {
+            "AWS_LAMBDA_FUNCTION_NAME": name,
+            "AWS_REGION": os.environ.get("AWS_REGION", "{{ cookiecutter.aws_region }}"),
+            "MONGODB_DATABASE": os.environ.get("MONGODB_DATABASE", {{ cookiecutter.__database_name_literal }}),
+            "MONGODB_URI": uri,
+            "POWERTOOLS_SERVICE_NAME": SERVICE,
+        }
         self._environment: ExecutionEnvironment | None = None
         self._lock = threading.Lock()
 
@@ -217,10 +55,11 @@ class Function:
             FunctionError: it failed.
         """
         with self._lock:
-            found = self._environment
-            if found and not (found.running and found.code == snapshot()):
+            if self._environment and not self._environment.usable:
                 self.stop()
-            self._environment = self._environment or ExecutionEnvironment(*self._settings)
+            if self._environment is None:
+                handler = handlers()[self._name]
+                self._environment = ExecutionEnvironment(handler, self._variables)
             return self._environment.invoke(event)
 
     def stop(self) -> None:
@@ -239,12 +78,12 @@ class Gateway(ThreadingHTTPServer):
         self._functions: dict[str, Function] = {}
         self._lock = threading.Lock()
 
-    def function(self, handler: str) -> Function:
-        """Return the function with that handler."""
+    def function(self, name: str) -> Function:
+        """Return the function of that name."""
         with self._lock:
-            if handler not in self._functions:
-                self._functions[handler] = Function(handler, function_name(handler), self.uri)
-            return self._functions[handler]
+            if name not in self._functions:
+                self._functions[name] = Function(name, self.uri)
+            return self._functions[name]
 
     def close(self) -> None:
         """Stop serving and end the functions."""
@@ -252,86 +91,14 @@ class Gateway(ThreadingHTTPServer):
         for function in self._functions.values():
             function.stop()
 
-{% if cookiecutter.layout == "multi-lambda" %}
-def routes() -> dict[str, str]:
-    """Return the API's routes, each with the handler that answers it."""
-    found = runpy.run_path(str(SOURCE / PACKAGE / "functions/__init__.py"))["ROUTES"]
-    return {route: f"{PACKAGE}.functions.{name}.handler" for route, name in found.items()}
-
-
-def function_name(handler: str) -> str:
-    """Return the name of the function with that handler."""
-    return f"{SERVICE}-{handler.split('.')[-2].replace('_', '-')}"
-
-
-def function_handler(name: str) -> str | None:
-    """Return the handler of the function with that name."""
-    for path in (SOURCE / PACKAGE / "functions").glob("[!_]*.py"):
-        handler = f"{PACKAGE}.functions.{path.stem}.handler"
-        if function_name(handler) == name:
-            return handler
-    return None
-{%- else %}
-def routes() -> dict[str, str]:
-    """Return the API's routes, each with the handler that answers it."""
-{%- if cookiecutter.layout == "multi" %}
-    for node in ast.parse((SOURCE / PACKAGE / "app.py").read_text("utf-8")).body:
-        match node:
-            case ast.Assign([ast.Name("FUNCTIONS")], ast.Dict(keys)):
-                found = [ast.literal_eval(key) for key in keys if key]
-                return dict.fromkeys(found, f"{PACKAGE}.app.handler")
-    raise LookupError("app.py has no FUNCTIONS")
-{%- else %}
-    return ROUTES
-{%- endif %}
-
-
-def function_name(handler: str) -> str:
-    """Return the name of the function with that handler."""
-    return SERVICE
-
-
-def function_handler(name: str) -> str | None:
-    """Return the handler of the function with that name."""
-    return f"{PACKAGE}.app.handler" if name == SERVICE else None
-{%- endif %}
-
-
-def match(route: str, method: str, path: str) -> dict[str, str] | None:
-    """Return the path's parameters, or None if the route isn't the request's."""
-    route_method, _, pattern = route.partition(" ")
-    if route_method not in (method, "ANY"):
-        return None
-    expected, given = pattern.split("/"), path.split("/")
-    parameters = {}
-    for index, part in enumerate(expected):
-        if index >= len(given):
-            return None
-        if part.endswith("+}"):
-            parameters[part[1:-2]] = unquote("/".join(given[index:]))
-            return parameters
-        if part.startswith("{") and given[index]:
-            parameters[part[1:-1]] = unquote(given[index])
-        elif part != given[index]:
-            return None
-    return parameters if len(expected) == len(given) else None
-
-
-def by_precedence(route: str) -> tuple[bool, int, bool]:
-    """Sort routes as API Gateway does: the more exactly they say what they are for, the earlier."""
-    return "+}" in route, route.count("{"), route.startswith("ANY")
-
 
 class Request(BaseHTTPRequestHandler):
     """One HTTP request."""
 
     server: Gateway
-    server_version = "local"
-    error_content_type = "application/json"
-    error_message_format = '{"message": "Bad Request"}'
 
     def answer(self) -> None:
-        """Send what comes of it."""
+        """Send what comes of it. What goes wrong is for the terminal, not for the answer."""
         try:
             status, headers, body = self.invoke()
         except FunctionError as error:
@@ -343,7 +110,7 @@ class Request(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
-        if status not in (204, 304):
+        if status != 204:
             self.send_header("content-length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
@@ -353,54 +120,57 @@ class Request(BaseHTTPRequestHandler):
 
     def invoke(self) -> Answer:
         """Invoke the function that the request is for."""
-        if "transfer-encoding" in self.headers:
-            return failure(411, "Length Required")
-        length = self.headers.get("content-length", "0")
-        if not re.fullmatch("[0-9]{1,9}", length):
-            return failure(400, "Bad Request")
-        if int(length) > 10_000_000:
-            return failure(413, "Request Entity Too Large")
-        body = self.rfile.read(int(length))
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
         url = urlsplit(self.path)
 
         # As the Lambda API has it, for what isn't invoked by HTTP.
         if direct := re.fullmatch("/2015-03-31/functions/([^/]+)/invocations", url.path):
-            handler = function_handler(direct[1])
-            if handler is None:
-                return failure(404, "Function not found")
-            try:
-                event = json.loads(body or b"{}")
-            except ValueError:
-                return failure(400, "The event must be JSON.")
-            result = self.server.function(handler).invoke(event)
+            if direct[1] not in handlers():
+                return failure(404, f"The functions are {', '.join(sorted(handlers()))}.")
+            result = self.server.function(direct[1]).invoke(json.loads(body or b"{}"))
             return 200, [("content-type", "application/json")], json.dumps(result).encode()
 
         known = routes()
         for route in sorted(known, key=by_precedence):
-            parameters = match(route, self.command, url.path)
-            if parameters is not None:
-                event = make_event(self.command, url.path, url.query, self.headers, body)
-                event["routeKey"] = event["requestContext"]["routeKey"] = route
+            if (parameters := match(route, self.command, url.path)) is not None:
+                event = make_event(route, self.command, url.path, url.query, self.headers, body)
                 if parameters:
                     event["pathParameters"] = parameters
                 return http_answer(self.server.function(known[route]).invoke(event))
         return failure(404, "Not Found")
 
 
-def make_event(method: str, path: str, query: str, headers: Message, body: bytes) -> Event:
+def match(route: str, method: str, path: str) -> dict[str, str] | None:
+    """Return the path's parameters, or None if the route isn't the request's."""
+    route_method, _, pattern = route.partition(" ")
+    if route_method not in (method, "ANY"):
+        return None
+    pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(pattern))
+    pattern = re.sub(r"\\{(\w+)\\\+\\}", r"(?P<\1>.+)", pattern)  # {proxy+}: the rest of the path
+    found = re.fullmatch(pattern, path)
+    return found and {name: unquote(value) for name, value in found.groupdict().items()}
+
+
+def by_precedence(route: str) -> tuple[bool, int, bool]:
+    """Sort routes as API Gateway does: the more exactly they say what they are for, the earlier."""
+    return "+}" in route, route.count("{"), route.startswith("ANY")
+
+
+def make_event(
+    route: str, method: str, path: str, query: str, headers: Message, body: bytes
+) -> Event:
     """Build an event of an HTTP API, payload format 2.0.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
     """
     now = time.time()
-    names = {name.lower() for name in headers}
+    names = {name.lower() for name in headers} - {"cookie"}
     event: Event = {
         "version": "2.0",
+        "routeKey": route,
         "rawPath": unquote(path),
         "rawQueryString": query,
-        "headers": {
-            name: ",".join(headers.get_all(name, [])) for name in sorted(names - {"cookie"})
-        },
+        "headers": {name: ",".join(headers.get_all(name, [])) for name in sorted(names)},
         "requestContext": {
             "accountId": "123456789012",
             "apiId": "local",
@@ -414,6 +184,7 @@ def make_event(method: str, path: str, query: str, headers: Message, body: bytes
                 "userAgent": headers.get("user-agent", ""),
             },
             "requestId": str(uuid.uuid4()),
+            "routeKey": route,
             "stage": "$default",
             "time": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)),
             "timeEpoch": int(now * 1000),
@@ -450,36 +221,42 @@ def failure(status: int, message: str) -> Answer:
     return status, [("content-type", "application/json")], json.dumps({"message": message}).encode()
 
 
-def port_argument(arguments: list[str]) -> int:
+def parse_port(text: str) -> int:
     """Return the port, or end the program."""
-    [text] = arguments or [str(PORT)]
     if not re.fullmatch("[0-9]{1,5}", text) or int(text) > 65535:
-        sys.exit(f"The port must be a number from 1 to 65535, such as {PORT}, not {text!r}.")
+        sys.exit(f"The port must be a number up to 65535, such as {PORT}, not {text!r}.")
     return int(text)
+
+
+def end(*_: Any) -> None:
+    """End the program, once."""
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)  # or a second Ctrl-C would leave processes behind
+    sys.exit()
 
 
 def main() -> None:
     """Serve until interrupted."""
     if sys.platform == "win32":
         sys.exit("Lambda's runtime client doesn't run on Windows: use WSL.")
-    port = port_argument(sys.argv[1:])
+    port = parse_port(" ".join(sys.argv[1:]) or str(PORT))
     try:
         gateway = Gateway(port)
     except OSError as error:
-        sys.exit(f"Port {port} can't be had, {error.strerror}. Try: make local port={port + 1}")
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, lambda *_: sys.exit())
+        other = port % 65535 + 1
+        sys.exit(f"Port {port}: {error.strerror}. Try another, such as make local port={other}.")
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, end)
     try:
         with find_mongodb() as gateway.uri:
             address = f"http://{HOST}:{gateway.server_port}"
+            mongodb = "at MONGODB_URI" if os.environ.get("MONGODB_URI") else gateway.uri
+            print(f"MongoDB: {mongodb}")
             print(f"Serving {SERVICE} at {address}. Ctrl-C ends it.", flush=True)
-            print(f"MongoDB: {'MONGODB_URI' if os.environ.get('MONGODB_URI') else gateway.uri}")
             try:
                 gateway.serve_forever()
             finally:
                 gateway.close()
-    except KeyboardInterrupt:
-        pass
     except NoMongoDB as error:
         sys.exit(str(error))
 

@@ -5,6 +5,7 @@
 
 import os
 from http.client import HTTPConnection, HTTPMessage
+from typing import Any
 
 _API = "/2018-06-01/runtime/invocation"
 
@@ -13,9 +14,12 @@ def initialize_client(user_agent: str) -> None:
     """Nothing has to be prepared."""
 
 
-def next() -> tuple[bytes, HTTPMessage]:
+def next() -> tuple[bytes, dict[str, Any]]:
     """Wait for an event; return it and the headers that come with it."""
-    return _call("GET", f"{_API}/next")
+    event, received = _call("GET", f"{_API}/next")
+    headers: dict[str, Any] = {name.title(): value for name, value in received.items()}
+    headers["Lambda-Runtime-Deadline-Ms"] = int(headers["Lambda-Runtime-Deadline-Ms"])
+    return event, headers
 
 
 def post_invocation_result(

@@ -1,0 +1,1 @@
+{% include 'scripts/routes/' ~ cookiecutter.layout ~ '.py' -%}
