@@ -48,9 +48,10 @@ def check(uri: str) -> None:
     Raises:
         NoMongoDB: that failed.
     """
-    limits = {"serverSelectionTimeoutMS": 5000, "connectTimeoutMS": 5000}
     try:
-        with MongoClient[dict[str, Any]](uri, **limits) as client:
+        with MongoClient[dict[str, Any]](
+            uri, serverSelectionTimeoutMS=5000, connectTimeoutMS=5000
+        ) as client:
             client.admin.command("ping")
     except OperationFailure:
         raise NoMongoDB("MongoDB refuses the username or the password in MONGODB_URI.") from None
