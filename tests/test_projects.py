@@ -1,5 +1,6 @@
 """Each project, as baked: types, the project's own tests, its template."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from tests.support.mongod import Mongod, mongod_binary
 from tests.support.once import Once
 
 SAM = TEMPLATE / ".tools/sam/bin/sam"
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.fixture(scope="session")
@@ -25,13 +27,9 @@ def mongod() -> Iterator[Mongod]:
 
 
 @pytest.fixture(scope="session")
-def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
+def mypy_cache(shared: Path) -> str:
     """What mypy learns of the libraries, once for all projects."""
-    return str(tmp_path_factory.mktemp("mypy"))
-
-
-# What the type checker and the projects' own tests look at.
-CODE = ("src/", "tests/", "infra/", "pyproject.toml")
+    return str(shared / "mypy")
 
 
 @pytest.mark.slow
@@ -44,7 +42,8 @@ def test_passes_the_type_checker(
     def mypy() -> None:
         project.run(sys.executable, "-m", "mypy", env={"MYPY_CACHE_DIR": mypy_cache})
 
-    once.check(project, (*CODE, "scripts/"), mypy)
+    once.run(f"mypy-libraries-{answers['iac']}", mypy)  # the CDK takes it a minute
+    once.check(project, ("src/", "tests/", "infra/", "scripts/", "pyproject.toml"), mypy)
 
 
 @pytest.mark.slow
@@ -52,14 +51,68 @@ def test_passes_the_type_checker(
 def test_passes_its_own_tests(
     answers: dict[str, str], baked: Baker, mongod: Mongod, once: Once
 ) -> None:
+    """All but those of the CDK's app, which are below."""
     project = baked(**answers)
+    looked_at = [file for file in project.files if file.startswith(("src/", "tests/", "scripts/"))]
+    others = {INFRA_TESTS, "scripts/setup_atlas.py", "scripts/build.py"}
 
     def own_tests() -> None:
-        env = {"MONGODB_URI": mongod.uri}
-        result = project.run(sys.executable, "-m", "pytest", "-q", env=env)
+        command = [sys.executable, "-m", "pytest", "-q", f"--ignore={INFRA_TESTS}"]
+        result = project.run(*command, env={"MONGODB_URI": mongod.uri})
         assert "skipped" not in result.stdout, result.stdout
 
-    once.check(project, CODE, own_tests)
+    once.check(project, tuple(set(looked_at) - others), own_tests)
+
+
+INFRA_TESTS = "tests/test_infra.py"
+CDK = [it for it in combinations() if it.values[0]["iac"] == "cdk"]
+
+# Loading the CDK takes seconds, and a project's tests of its app less than one: a process runs
+# those of many, and forgets each project's own modules before the next.
+RUN_INFRA_TESTS = """
+import contextlib, io, json, os, sys
+import pytest
+
+results = {}
+for folder in json.load(sys.stdin):
+    os.chdir(folder)
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        status = pytest.main(["-q", "-p", "no:cacheprovider", "tests/test_infra.py"])
+    results[folder] = [int(status), output.getvalue()]
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(folder):
+            del sys.modules[name]
+json.dump(results, sys.stdout)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", CDK)
+def test_passes_its_own_tests_of_the_infrastructure(
+    answers: dict[str, str], baked: Baker, mongod: Mongod, once: Once, shared: Path
+) -> None:
+    layout = answers["layout"]
+    results = shared / f"infra-tests-{layout}.json"
+
+    def run_infra_tests() -> None:
+        alike = [it.values[0] for it in CDK if it.values[0]["layout"] == layout]
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", RUN_INFRA_TESTS],
+            input=json.dumps([str(baked(**one).path) for one in alike]),
+            env={**os.environ, "MONGODB_URI": mongod.uri, "PATH": PATH},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        results.write_text(done.stdout, "utf-8")
+
+    once.run(f"infra-tests-{layout}", run_infra_tests)
+    status, output = json.loads(results.read_text("utf-8"))[str(baked(**answers).path)]
+    assert status == 0, output
+    assert " passed" in output
+    assert "skipped" not in output
 
 
 @pytest.mark.slow
