@@ -29,13 +29,14 @@ class FaultProxy:
     ...     proxy.reset()
 
     Each fault is in effect when its method returns. Those of a connection strike the connections
-    that are open then; later ones are whole.
+    that are open then; later ones are whole. `accepted` counts all that there ever were.
     """
 
     port: int
     delay: float = 0.0  # seconds, each way
 
     def __init__(self, target: int) -> None:
+        self.accepted = 0
         self._target = target
         self._connections: set[_Connection] = set()
         self._accepting: asyncio.Task[None] | None = None
@@ -130,6 +131,7 @@ class FaultProxy:
             client, _ = await self._loop.sock_accept(self._listener)
             connection = _Connection(client, self)
             self._connections.add(connection)
+            self.accepted += 1
             connection.relaying.add_done_callback(connection.over)
 
     async def _close_all(self, *, reset: bool) -> None:
