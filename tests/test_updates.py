@@ -1,0 +1,216 @@
+"""A project of the oldest release, changed by its owners, follows the template by cruft."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.baking import OPTIONS, TEMPLATE, BakedProject
+from tests.support.cloudformation import expand
+from tests.support.mongod import Mongod
+from tests.support.repository import Repository, releases
+
+# What its owners add to a project of 0.1.0: a function with its route and its test.
+COUNT = '''"""GET /count says how many items there are."""
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from ..api import Event, Response, endpoint, reply
+from ..client import mongodb
+
+
+@endpoint
+def handler(event: Event, context: LambdaContext) -> Response:
+    """Answer 200 with the number."""
+    with mongodb.database(context) as db:
+        return reply(200, {"count": db.items.count_documents({})})
+'''
+TEST = '''"""The number of items."""
+
+import json
+
+from conftest import Invoke
+
+
+def test_counts_the_items(invoke: Invoke) -> None:
+    assert json.loads(invoke("GET /count")["body"])["count"] >= 0
+'''
+ROUTE = """
+        Count:
+          Type: HttpApi
+          Properties:
+            ApiId: !Ref Api
+            Method: GET
+            Path: /count
+"""
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    return Repository(tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture(scope="module")
+def mongod() -> Iterator[Mongod]:
+    with Mongod(auth=True) as server:
+        yield server
+
+
+def test_the_version_is_the_newest_release_or_leads_to_the_next() -> None:
+    """What projects record, and what CHANGELOG.md says, are one."""
+    version = template_version()
+    changelog = (TEMPLATE / "CHANGELOG.md").read_text("utf-8")
+    newest = next(iter(releases()))
+    if "\n## Unreleased\n" in changelog:
+        assert re.fullmatch(r"\d+\.\d+\.\d+\.dev", version)
+        assert as_numbers(version.removesuffix(".dev")) > as_numbers(newest)
+    else:
+        assert version == newest
+    assert len(releases()) == len(re.findall(r"^## \d", changelog, re.MULTILINE))
+    assert sorted(releases(), key=as_numbers, reverse=True) == list(releases())
+
+
+def template_version() -> str:
+    text = (TEMPLATE / "templates/versions.j2").read_text("utf-8")
+    [version] = re.findall(r'set template = "(.+)"', text)
+    return str(version)
+
+
+def as_numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
+
+
+@pytest.mark.slow
+def test_a_changed_project_is_updated(
+    repository: Repository, mongod: Mongod, tmp_path: Path
+) -> None:
+    """From the oldest release: what they changed elsewhere than we did merges by itself."""
+    project = make(repository, tmp_path, layout="multi", auth="password", network="nat")
+    before = BakedProject(project, {}).parse("template.yaml")
+    change(project)
+    commit(repository, project, "Ours")
+    assert "out of date" in cruft(repository, project, "check", fails=True)
+
+    cruft(repository, project, "update", "--skip-apply-ask", "--refresh-private-variables")
+
+    status = repository.git("status", "--short", cwd=project)
+    assert not re.search(r"^(U|.U|AA)|\.rej$", status, re.MULTILINE), status
+    assert "up to date" in cruft(repository, project, "check")
+    updated = BakedProject(project, {})
+    assert "\n> Everything about orders.\n" in updated.read("README.md")
+    assert "\n## Who to ask\n" in updated.read("README.md")
+    assert 'stack_name = "orders-live"' in updated.read("samconfig.toml")
+    answers = updated.parse(".answers.json")
+    assert (answers["network"], answers["iac"]) == ("nat", OPTIONS["iac"][0])
+    assert answers["template_version"] == template_version()
+    after = updated.parse("template.yaml")
+    assert resources(before) <= resources(after), "a stack would lose or replace resources"
+    commit(repository, project, "Update")
+    own_tests = ("-m", "pytest", "-q")
+    done = updated.run(sys.executable, *own_tests, env={"MONGODB_URI": mongod.uri})
+    assert " passed" in done.stdout
+    for tool in (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)):
+        updated.run(*tool)
+
+
+@pytest.mark.slow
+def test_where_both_changed_the_same_lines_the_update_says_so(
+    repository: Repository, tmp_path: Path
+) -> None:
+    """In git's way: both versions stand in the file, which is unmerged until somebody decides."""
+    project = make(repository, tmp_path, layout="single", network="public")
+    readme = project / "README.md"
+    theirs = "2. Ask the database team for a user:\n"
+    text = readme.read_text("utf-8")
+    assert text.count("2. Tell Atlas who may come in:\n") == 1
+    readme.write_text(text.replace("2. Tell Atlas who may come in:\n", theirs), "utf-8")
+    commit(repository, project, "Ours")
+
+    cruft(repository, project, "update", "--skip-apply-ask", "--refresh-private-variables")
+
+    status = repository.git("status", "--short", cwd=project)
+    conflicts = re.findall(r"^UU (.+)$", status, re.MULTILINE)
+    assert conflicts == ["README.md"]
+    merged = readme.read_text("utf-8")
+    [ours] = re.findall(r"^<<<<<<< ours\n(.*?)^=======$", merged, re.MULTILINE | re.DOTALL)
+    assert theirs in ours
+    with pytest.raises(AssertionError, match="unmerged"):
+        repository.git("commit", "--message", "Careless", cwd=project)
+
+
+@pytest.mark.slow
+def test_a_new_question_can_be_answered_in_the_update(
+    repository: Repository, tmp_path: Path
+) -> None:
+    """As CHANGELOG.md advises."""
+    project = make(repository, tmp_path, layout="single", network="public")
+    advice = re.search(r"`cruft (update .+?)`", (TEMPLATE / "CHANGELOG.md").read_text("utf-8"))
+    assert advice
+    command, option, value = advice[1].split(maxsplit=2)
+    cruft(repository, project, command, "--skip-apply-ask", option, value.strip("'"))
+    assert not (project / ".github").exists()
+    assert BakedProject(project, {}).parse(".answers.json")["ci"] == "none"
+
+
+def make(repository: Repository, folder: Path, **answers: str) -> Path:
+    """Make a project of the oldest release, under git."""
+    oldest = list(releases())[-1]
+    context = json.dumps(answers)
+    repository.run(
+        *("cruft", "create", str(repository.path), "--checkout", f"v{oldest}", "--no-input"),
+        *("--extra-context", context, "--output-dir", str(folder)),
+        cwd=folder,
+    )
+    project = folder / "orders-service"
+    repository.git("init", "--quiet", cwd=project)
+    commit(repository, project, "As baked")
+    return project
+
+
+def change(project: Path) -> None:
+    """What owners do: a function, their own words in the README, another name for the stack."""
+    package = project / "src/orders_service"
+    (package / "functions/count_items.py").write_text(COUNT)
+    (project / "tests/test_count.py").write_text(TEST)
+    replace(package / "app.py", "import create_indexes,", "import count_items, create_indexes,")
+    replace(
+        package / "app.py",
+        '    "create-indexes"',
+        '    "GET /count": count_items.handler,\n    "create-indexes"',
+    )
+    replace(project / "template.yaml", "      Events:", f"      Events:{ROUTE.rstrip()}")
+    replace(
+        project / "README.md", "> Keeps the orders of our customers.", "> Everything about orders."
+    )
+    replace(project / "README.md", "## Connections", "## Who to ask\n\nThe team.\n\n## Connections")
+    replace(
+        project / "samconfig.toml", 'stack_name = "orders-service"', 'stack_name = "orders-live"'
+    )
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    assert text.count(old) == 1, f"{path}: {old}"
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+def commit(repository: Repository, project: Path, message: str) -> None:
+    repository.git("add", "--all", cwd=project)
+    repository.git("commit", "--quiet", "--message", message, cwd=project)
+
+
+def cruft(repository: Repository, project: Path, *arguments: str, fails: bool = False) -> str:
+    if fails:
+        with pytest.raises(AssertionError) as failure:
+            repository.run("cruft", *arguments, cwd=project)
+        return str(failure.value)
+    return repository.run("cruft", *arguments, cwd=project)
+
+
+def resources(template: dict[str, Any]) -> set[tuple[str, str]]:
+    """Logical names and types: what CloudFormation goes by."""
+    return {(name, it["Type"]) for name, it in expand(template)["Resources"].items()}
