@@ -20,7 +20,8 @@ FUNCTIONS = {
 
 def handler(event: dict[str, Any], context: LambdaContext) -> Response:
     """Answer an HTTP API request (payload format 2.0)."""
-    function = FUNCTIONS.get(event.get("routeKey", ""))
+    route = event.get("routeKey") if isinstance(event, dict) else None
+    function = FUNCTIONS.get(str(route))
     if function is None:
         return reply(404, {"message": "There is no such route."})
     return function(event, context)

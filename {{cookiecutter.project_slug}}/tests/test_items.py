@@ -123,3 +123,19 @@ def test_refuses_what_is_not_an_item(invoke: Invoke, text: str) -> None:
 
 def test_refuses_a_missing_body(invoke: Invoke) -> None:
     assert invoke("POST /items")["statusCode"] == 400
+
+
+@pytest.mark.parametrize(
+    ("route", "event"),
+    [
+        ("GET /items", {"queryStringParameters": {"limit": {"$gt": ""}}}),
+        ("GET /items", {"queryStringParameters": {"after": {"$gt": ""}}}),
+        ("GET /items/{id}", {"pathParameters": {"id": {"$ne": None}}}),
+        ("DELETE /items/{id}", {"pathParameters": {"id": {"$ne": None}}}),
+        ("DELETE /items/{id}", {}),
+    ],
+)
+def test_refuses_parameters_that_are_not_text(
+    invoke: Invoke, route: str, event: dict[str, Any]
+) -> None:
+    assert invoke(route, **event)["statusCode"] == 400

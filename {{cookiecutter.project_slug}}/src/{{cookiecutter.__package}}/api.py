@@ -34,6 +34,8 @@ def endpoint(handler: Handler) -> Handler:
     @functools.wraps(handler)
     def answer(event: Event, context: LambdaContext) -> Response:
         try:
+            if not isinstance(event, dict):  # only a direct invocation can do that
+                raise Refused(400, "The event must be a JSON object.")
             return handler(event, context)
         except Refused as refused:
             return reply(refused.status, {"message": str(refused)})
@@ -78,7 +80,21 @@ def item_id(event: Event) -> ObjectId:
     Raises:
         Refused: 400, if it isn't an ObjectId.
     """
-    return object_id(event["pathParameters"]["id"], "The id")
+    return object_id(parameters(event, "pathParameters").get("id", ""), "The id")
+
+
+def parameters(event: Event, kind: str) -> dict[str, str]:
+    """Return the request's `pathParameters` or `queryStringParameters`, which it may lack.
+
+    Raises:
+        Refused: 400, if they aren't strings by name. API Gateway's always are.
+    """
+    found = event.get(kind)
+    if found is None:
+        return {}
+    if not isinstance(found, dict) or not all(isinstance(it, str) for it in found.values()):
+        raise Refused(400, f"{kind} must be an object of strings.")
+    return found
 
 
 def object_id(text: str, name: str) -> ObjectId:

@@ -5,7 +5,7 @@ import re
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from .. import items
-from ..api import Event, Refused, Response, endpoint, object_id, reply
+from ..api import Event, Refused, Response, endpoint, object_id, parameters, reply
 from ..client import mongodb
 
 DEFAULT_LIMIT = 20
@@ -15,7 +15,7 @@ MAX_LIMIT = 100
 @endpoint
 def handler(event: Event, context: LambdaContext) -> Response:
     """Answer 200 with `items` and `next`: the token for `after`, or null on the last page."""
-    query = event.get("queryStringParameters") or {}
+    query = parameters(event, "queryStringParameters")
     limit = page_size(query.get("limit", str(DEFAULT_LIMIT)))
     after = {"_id": {"$gt": object_id(query["after"], "after")}} if "after" in query else {}
     with mongodb.database(context) as db:
