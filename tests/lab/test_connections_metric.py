@@ -1,0 +1,96 @@
+"""Production shows it too: each connection is a metric, under the name that the alarm watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Baker
+from tests.lab.cluster import DATABASE
+from tests.lab.conftest import Deployer
+from tests.lab.deployed import request
+from tests.lab.fault_proxy import FaultProxy
+from tests.lab.leaks import Canaries
+from tests.lab.secrets_manager import SecretsManager
+from tests.support.execution_environment import ExecutionEnvironment, json_records
+from tests.support.mongod import Mongod
+from tests.support.templates import cdk_template, normalise, sam_template
+
+pytestmark = pytest.mark.slow
+
+ANSWERS = {"layout": "multi-lambda", "auth": "password"}
+INVOCATIONS = 100
+RESETS = 3
+
+
+def test_the_metric_counts_connections_for_the_alarm(
+    deployed: Deployer,
+    baked: Baker,
+    canaries: Canaries,
+    tmp_path: Path,
+    figure: Callable[[str], None],
+) -> None:
+    project = deployed(**ANSWERS)
+    user = {"username": "service", "password": canaries.new("password")}
+    functions = [it for it in project.functions if it.routes]
+    metrics = []
+    with Mongod(auth=True) as mongod, FaultProxy(mongod.port) as proxy, SecretsManager() as secrets:
+        mongod.create_user(**user, database=DATABASE)
+        variables = project.variables("cluster0.ab1cd.mongodb.net") | secrets.environment
+        variables["MONGODB_URI"] = f"mongodb://127.0.0.1:{proxy.port}/"
+        variables["MONGODB_SECRET_ARN"] = secrets.put(user)
+        before = sign_ins(mongod)
+        for function in functions:
+            event = request(*function.routes)
+            one = ExecutionEnvironment(
+                project.code, function.handler, variables, function_name=function.name
+            )
+            with one:
+                logs = one.init_logs
+                for number in range(INVOCATIONS):
+                    if number % (INVOCATIONS // RESETS) == 1:
+                        proxy.reset()
+                    invocation = one.invoke(event)
+                    assert invocation.error is None, invocation.logs
+                    logs += invocation.logs
+            metrics += [(function, it) for it in json_records(logs) if "_aws" in it]
+        opened = sign_ins(mongod) - before
+
+    assert sum(it["ConnectionsOpened"][0] for _, it in metrics) == opened
+    assert opened > RESETS * len(functions)
+    figure(f"{opened} connections opened, {opened} counted")
+    cdk = baked(**ANSWERS, iac="cdk")
+    for template in (sam_template(project.project), cdk_template(cdk, tmp_path)):
+        alarms = normalise(template)["Resources"]
+        for function, metric in metrics:
+            [watched] = [
+                it["MetricStat"]["Metric"]
+                for it in alarms[f"{function.prefix}ConnectionsAlarm"]["Properties"]["Metrics"]
+                if it["Id"] == "opened"
+            ]
+            assert emitted(metric) == (
+                watched["Namespace"],
+                watched["MetricName"],
+                {it["Name"]: it["Value"] for it in watched["Dimensions"]}
+                | {"FunctionName": function.name},
+            )
+            [watches] = [it["Value"] for it in watched["Dimensions"] if "Function" in it["Name"]]
+            assert watches == f"${{{function.prefix}Function}}"
+
+
+def sign_ins(mongod: Mongod) -> int:
+    """How often somebody has signed in: once for each pooled connection; monitors never do."""
+    mechanisms = mongod.admin.admin.command("serverStatus")["security"]["authentication"]
+    signed_in: int = mechanisms["mechanisms"]["SCRAM-SHA-256"]["authenticate"]["successful"]
+    return signed_in
+
+
+def emitted(record: dict[str, Any]) -> tuple[str, str, dict[str, str]]:
+    """Namespace, name and dimensions under which CloudWatch files a line of the log (EMF)."""
+    [directive] = record["_aws"]["CloudWatchMetrics"]
+    [metric] = directive["Metrics"]
+    [names] = directive["Dimensions"]
+    return directive["Namespace"], metric["Name"], {name: record[name] for name in names}
