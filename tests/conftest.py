@@ -1,4 +1,4 @@
-"""Fixtures: shared bakes, and figures for the summary of the run."""
+"""Fixtures: shared bakes and their templates, and figures for the summary of the run."""
 
 import hashlib
 import json
@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.baking import BakedProject, bake
+from tests.support.baking import CORE, BakedProject, bake, combinations
+from tests.support.cloudformation import Template
 from tests.support.once import Once
+from tests.support.templates import cdk_template, sam_template, synthesise
 
 Baker = Callable[..., BakedProject]
+Expand = Callable[..., Template]
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +56,36 @@ def _bake(folder: Path, record: Path, answers: dict[str, str]) -> None:
     """Bake, and leave a record of where and with which answers."""
     project = bake(folder, **answers)
     record.write_text(json.dumps([str(project.path), dict(project.answers)]), "utf-8")
+
+
+@pytest.fixture(scope="session")
+def expanded(baked: Baker, once: Once, shared: Path) -> Expand:
+    """`expanded(**answers)`: what CloudFormation makes the stack of, with any of the core answers.
+
+    That is SAM's template after its transform, or the one that the CDK synthesises.
+    """
+    templates: dict[str, Template] = {}
+
+    def folder(project: BakedProject) -> Path:
+        return shared / "cdk.out" / "-".join(project.answers[name] for name in CORE)
+
+    def synthesise_all() -> None:
+        every = (it.values[0] for it in combinations())
+        projects = [baked(**answers) for answers in every if answers["iac"] == "cdk"]
+        synthesise({folder(project): project for project in projects})
+
+    def get(**answers: str) -> Template:
+        key = json.dumps(answers, sort_keys=True)
+        if key not in templates:
+            project = baked(**answers)
+            if project.answers["iac"] == "sam":
+                templates[key] = sam_template(project)
+            else:
+                once.run("synthesise", synthesise_all)
+                templates[key] = cdk_template(project, folder(project))
+        return templates[key]
+
+    return get
 
 
 @pytest.fixture

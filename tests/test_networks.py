@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -12,63 +12,20 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Baker
+from tests.conftest import Baker, Expand
 from tests.support import clis
 from tests.support.baking import OPTIONS, TEMPLATE, combinations
-from tests.support.cloudformation import Plan, RefusedError, Template, expand, plan
+from tests.support.cloudformation import Plan, RefusedError, plan
 from tests.support.local_aws import LocalAws
+from tests.support.parameters import PRIVATE, existing_vpc, required
 
 Answers = dict[str, str]
-Expand = Callable[..., Template]
 
 MATRIX = combinations("auth", "network", "atlas_setup")
 WITH_VPC = [it for it in MATRIX if it.values[0]["network"] != "public"]
-PRIVATE = ["private-endpoint", "peering"]
 
 EVERYWHERE = "0.0.0.0/0"
 NOWHERE = {"Description": "Nowhere", "IpProtocol": "-1", "CidrIp": "127.0.0.1/32"}
-
-
-@pytest.fixture(scope="session")
-def expanded(baked: Baker) -> Expand:
-    """`expanded(**answers)`: a project's template after the SAM transform."""
-    templates: dict[str, Template] = {}
-
-    def cached(**answers: str) -> Template:
-        key = json.dumps(answers, sort_keys=True)
-        if key not in templates:
-            templates[key] = expand(baked(**answers).parse("template.yaml"))
-        return templates[key]
-
-    return cached
-
-
-def required(network: str, atlas_setup: str) -> dict[str, str]:
-    """Values for the parameters that have no default."""
-    values = {"ClusterHost": "cluster0.ab1cd.mongodb.net"}
-    if atlas_setup == "stack":
-        values |= {"AtlasProjectId": "5e2211c17a3e5a48f5497de3", "AtlasClusterName": "Cluster0"}
-        if network == "peering":
-            values["AtlasContainerId"] = "5e2211c17a3e5a48f5497de4"
-    elif network == "private-endpoint":
-        values["EndpointServiceName"] = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
-    return values
-
-
-def existing_vpc(auth: str, network: str) -> dict[str, str]:
-    """Values for the parameters that name an existing VPC."""
-    values = {
-        "VpcId": "vpc-0123456789abcdef0",
-        "SubnetIdA": "subnet-0123456789abcdef0",
-        "SubnetIdB": "subnet-0123456789abcdef1",
-    }
-    if network == "nat":
-        values["NatAddressA"] = "203.0.113.10"
-    if network == "peering":
-        values |= {"RouteTableIdA": "rtb-0123456789abcdef0", "ExistingVpcCidr": "10.20.0.0/16"}
-    if auth == "password" and network in PRIVATE:
-        values["SecretsManagerSecurityGroupId"] = "sg-0123456789abcdef0"
-    return values
 
 
 @pytest.fixture
