@@ -1,4 +1,4 @@
-"""Deployed by the unmodified SAM CLI to a local AWS, called over HTTP, read back, deleted."""
+"""Deployed by the unmodified SAM and CDK CLIs to a local AWS, called, read back, deleted."""
 
 import json
 import uuid
@@ -17,6 +17,15 @@ from tests.support.local_aws import LocalAws
 pytestmark = pytest.mark.slow
 
 SAM = str(TEMPLATE / ".tools/sam/bin/sam")
+CDK = (str(TEMPLATE / ".venv/bin/node"), str(TEMPLATE / ".tools/cdk/node_modules/.bin/cdk"))
+
+DEPLOYED = [
+    *combinations("layout", "auth"),
+    *(
+        pytest.param({"layout": layout, "auth": auth, "iac": "cdk"}, id=f"{layout}/{auth}/cdk")
+        for layout, auth in [("multi", "iam"), ("multi-lambda", "password")]
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +40,7 @@ def aws(atlas: Atlas) -> Iterator[LocalAws]:
         yield account
 
 
-@pytest.mark.parametrize("answers", combinations("layout", "auth"))
+@pytest.mark.parametrize("answers", DEPLOYED)
 def test_deploys_as_it_is(
     answers: dict[str, str], baked: Baker, atlas: Atlas, aws: LocalAws
 ) -> None:
@@ -63,12 +72,21 @@ def test_deploys_as_it_is(
 def deployed(project: BakedProject, atlas: Atlas, aws: LocalAws) -> Iterator[dict[str, str]]:
     """Build and deploy the project, yield the stack's outputs, delete the stack."""
     environment = aws.environment | UV
-    project.run(SAM, "build", env=environment)
     host = f"ClusterHost={atlas.host}"
-    deploy = [SAM, "deploy", "--no-confirm-changeset", "--parameter-overrides", host]
+    if project.answers["iac"] == "sam":
+        project.run(SAM, "build", env=environment)
+        deploy = [SAM, "deploy", "--no-confirm-changeset", "--parameter-overrides", host]
+        delete = [SAM, "delete", "--no-prompts"]
+    else:
+        # As `make .venv` would fill it from the project's lock.
+        environment |= {"UV_PROJECT_ENVIRONMENT": str(TEMPLATE / ".venv")}
+        account = f"aws://{aws.account_id}/{aws.region}"
+        project.run(*CDK, "bootstrap", account, env=environment)
+        deploy = [*CDK, "deploy", "--require-approval", "never", "--parameters", host]
+        delete = [*CDK, "destroy", "--force"]
     project.run(*deploy, env=environment)
     yield aws.outputs(project.answers["project_slug"])
-    project.run(SAM, "delete", "--no-prompts", env=environment)
+    project.run(*delete, env=environment)
 
 
 def let_in(project: BakedProject, outputs: dict[str, str], atlas: Atlas, aws: LocalAws) -> None:
