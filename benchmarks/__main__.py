@@ -1,4 +1,4 @@
-"""Run benchmarks and write results/NAME.json and results/README.md.
+"""Run benchmarks and write results/NAME.json, their tables and the README's figures.
 
 python -m benchmarks [NAME ...]
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import cold_start, connections, endurance, report, size, warm
+from tests.support.baking import TEMPLATE
 
 RESULTS = Path(__file__).parent / "results"
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -20,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "cold_start": cold_start.measure,
     "connections": connections.measure,
     "size": size.measure,
+    "bakes": size.measure_bakes,
     "endurance": endurance.measure,
 }
 
@@ -46,7 +48,7 @@ def main(names: list[str]) -> None:
         document = {"machine": machine(), "seconds": seconds, **result}
         (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
         sys.stdout.write(f"{seconds} s\n")
-    report.write(RESULTS)
+    report.write(RESULTS, TEMPLATE / "README.md")
 
 
 if __name__ == "__main__":

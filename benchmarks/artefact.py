@@ -1,6 +1,8 @@
 """What is measured: the built artefact of a bake, and other handlers beside it."""
 
+import os
 import shutil
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,12 @@ from tests.support.baking import BakedProject, bake
 from tests.support.here import HERE, UV
 
 HANDLERS = Path(__file__).parent / "handlers"
+SHARE = float(os.environ.get("BENCH_SHARE", "1"))
+
+
+def rounds(number: int) -> int:
+    """How often to measure: a share of it to try things out, such as BENCH_SHARE=0.1."""
+    return max(int(number * SHARE), 3)
 
 
 @contextmanager
@@ -55,3 +63,11 @@ def spread(values: list[float]) -> dict[str, Any]:
         "quartiles": [at(0.25), at(0.75)],
         "p99": at(0.99),
     }
+
+
+def paired_ratio(ours: list[float], theirs: list[float]) -> float:
+    """The median of the ratios of what was measured one after the other.
+
+    What slows the machine for a while slows both.
+    """
+    return round(statistics.median(it / other for it, other in zip(ours, theirs, strict=True)), 2)

@@ -4,11 +4,12 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
-from benchmarks.artefact import built
+from benchmarks.artefact import built, rounds
+from tests.support.budget import TIERS
 from tests.support.execution_environment import ExecutionEnvironment
 from tests.support.mongod import ReplicaSet
 
-ENVIRONMENTS = (1, 10, 50, 100, 200)
+ENVIRONMENTS = (1, 10, 50, 100, 150, 200)
 INVOCATIONS = 5
 FUNCTION = "orders"  # the driver announces it as its application's name
 SETTLE = 5.0  # seconds in which a new replica set's members finish connecting to each other
@@ -31,7 +32,7 @@ def measure() -> dict[str, Any]:
                 time.sleep(SETTLE)
                 opened_before = primary.connections_created()
                 environments: list[ExecutionEnvironment] = []
-                for count in ENVIRONMENTS:
+                for count in [it for it in ENVIRONMENTS if it <= rounds(ENVIRONMENTS[-1])]:
                     while len(environments) < count:
                         one = ExecutionEnvironment(code, handler, variables, function_name=FUNCTION)
                         environments.append(stack.enter_context(one))
@@ -43,4 +44,5 @@ def measure() -> dict[str, Any]:
                         "opened": primary.connections_created() - opened_before,
                         "invocations": count * INVOCATIONS,
                     }
-    return {"unit": "connections on the primary", "rows": rows}
+    limits = {tier: TIERS[tier] for tier in ("M0", "M10")}
+    return {"unit": "connections on the primary", "rows": rows, "limits": limits}

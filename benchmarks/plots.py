@@ -14,45 +14,52 @@ mpl.rcParams.update({"svg.hashsalt": "benchmarks", "font.size": 11, "axes.axisbe
 from matplotlib import pyplot as plt  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
-OURS, OTHERS = "#00684a", "#b8c4c2"
-LIMITS = {"M0": 500, "M10": 1_500}
+OURS, OTHERS, INSIDE = "#00684a", "#b8c4c2", "#c0392b"
+
+Rows = dict[str, dict[str, Any]]
 
 
-def bars(name: str, title: str, groups: dict[str, dict[str, Any]]) -> None:
-    """A bar for each row, its median with the middle half as a whisker."""
-    labels = [label for rows in groups.values() for label in rows]
-    rows = [row for rows in groups.values() for row in rows.values()]
-    figure, axes = plt.subplots(figsize=(8, 0.42 * len(rows) + 1.2))
-    medians = [row["median"] for row in rows]
-    whiskers = [
-        [row["median"] - row["quartiles"][0] for row in rows],
-        [row["quartiles"][1] - row["median"] for row in rows],
-    ]
-    colours = [OURS if "ours" in label else OTHERS for label in labels]
-    positions = range(len(rows))
-    axes.barh(positions, medians, xerr=whiskers, color=colours, ecolor="#444", capsize=2)
-    for position, median in zip(positions, medians, strict=True):
-        axes.annotate(f"  {median:,.3g}" if median < 100 else f"  {median:,.0f}",
-                      (whiskers[1][position] + median, position), va="center")  # fmt: skip
-    axes.set_yticks(positions, labels)
-    axes.invert_yaxis()
-    axes.set_xlabel("milliseconds, median and middle half")
-    axes.set_title(title, loc="left")
-    axes.margins(x=0.15)
-    axes.spines[["top", "right"]].set_visible(False)
+def bars(name: str, title: str, groups: dict[str, Rows]) -> None:
+    """A bar for each row, its median with the middle half as a whisker; a panel for each group."""
+    heights = [len(rows) for rows in groups.values()]
+    figure, panels = plt.subplots(
+        len(groups),
+        figsize=(8, 0.42 * sum(heights) + 0.5 * len(groups) + 0.7),
+        height_ratios=heights,
+        sharex=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes, (group, rows) in zip(panels[:, 0], groups.items(), strict=True):
+        medians = [row["median"] for row in rows.values()]
+        whiskers = [
+            [row["median"] - row["quartiles"][0] for row in rows.values()],
+            [row["quartiles"][1] - row["median"] for row in rows.values()],
+        ]
+        colours = [OURS if label.startswith("ours") else OTHERS for label in rows]
+        positions = range(len(rows))
+        axes.barh(positions, medians, xerr=whiskers, color=colours, ecolor="#444", capsize=2)
+        for position, row in enumerate(rows.values()):
+            median = row["median"]
+            number = f"{median:,.0f}" if median >= 100 else f"{median:.3g}"
+            axes.annotate(f"  {number}", (row["quartiles"][1], position), va="center")
+        axes.set_yticks(positions, rows)
+        axes.invert_yaxis()
+        axes.margins(x=0.12)
+        axes.spines[["top", "right"]].set_visible(False)
+        if group:
+            axes.set_title(group, loc="left", fontsize=11)
+    axes.set_xlabel("milliseconds: median, and the middle half as a whisker")
+    figure.suptitle(title, x=0.01, ha="left")
     save(figure, name)
 
 
-def connections(rows: dict[str, Any]) -> None:
+def connections(rows: Rows, limits: dict[str, int]) -> None:
     """Connections opened over environments, with what Atlas's tiers admit at once."""
-    figure, axes = plt.subplots(figsize=(8, 4))
+    figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
     for variant, colour, label in [
-        (
-            "client inside the handler",
-            "#c0392b",
-            "client inside the handler: opened, freed, opened",
-        ),
-        ("ours", OURS, "client outside the handler: opened once and held"),
+        ("client inside the handler", INSIDE, "inside the handler: opened and closed again"),
+        ("ours", OURS, "outside the handler: opened once and held"),
     ]:
         points = [
             (row["environments"], row["opened"])
@@ -60,29 +67,64 @@ def connections(rows: dict[str, Any]) -> None:
             if name.startswith(f"{variant}:")
         ]
         axes.plot(*zip(*points, strict=True), marker="o", color=colour, label=label)
-    for tier, limit in LIMITS.items():
+        axes.annotate(f"{points[-1][1]:,}", points[-1], (0, -9), textcoords="offset points",
+                      ha="center", va="top", color=colour)  # fmt: skip
+    for tier, limit in limits.items():
         axes.axhline(limit, color="#888", linestyle="--", linewidth=1)
-        axes.annotate(f"{tier} admits {limit:,} at once", (200, limit), ha="right", va="bottom")
-    axes.set_xlabel("execution environments, 5 invocations each")
+        axes.annotate(f"{tier} admits\n{limit:,} at once", (1.02, limit), va="center",
+                      xycoords=("axes fraction", "data"), color="#555")  # fmt: skip
+    axes.set_xlabel("execution environments, each invoked 5 times")
     axes.set_ylabel("connections opened on the primary")
-    axes.set_title("Connections over execution environments", loc="left")
-    axes.legend(frameon=False, loc="upper left")
+    axes.set_title("Connections, with the client outside and inside the handler", loc="left")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 0.98))
     axes.spines[["top", "right"]].set_visible(False)
     save(figure, "connections")
 
 
+def endurance(samples: dict[str, list[float]], invocations: int) -> None:
+    """What an environment holds over its life, a panel for each kind."""
+    figure, panels = plt.subplots(2, 2, figsize=(8, 4.4), sharex=True, layout="constrained")
+    for axes, (kind, values) in zip(panels.flat, samples.items(), strict=True):
+        step = invocations / len(values)
+        axes.plot([step * number for number in range(1, len(values) + 1)], values, color=OURS)
+        axes.set_title(kind, loc="left", fontsize=11)
+        axes.set_ylim(0, max(values) * 1.25)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in panels[-1]:
+        axes.set_xlabel("invocations")
+    figure.suptitle("One execution environment, frozen and cut off at random", x=0.01, ha="left")
+    save(figure, "endurance")
+
+
 def save(figure: Any, name: str) -> None:
-    figure.savefig(RESULTS / f"{name}.svg", bbox_inches="tight", metadata={"Date": None})
+    figure.savefig(RESULTS / f"{name}.svg", metadata={"Date": None})
     plt.close(figure)
 
 
 def load(name: str) -> dict[str, Any]:
-    rows: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))["rows"]
-    return rows
+    result: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+    return result
+
+
+def by_auth(rows: Rows) -> dict[str, Rows]:
+    """The rows in two groups; the part of their names before the colon says which."""
+    groups: dict[str, Rows] = {}
+    for name, row in rows.items():
+        auth, _, variant = name.partition(": ")
+        groups.setdefault(f"auth={auth}", {})[variant] = row
+    return groups
 
 
 if __name__ == "__main__":
-    bars("warm", "Warm invocation: find one document", {"": load("warm")})
-    cold = load("cold_start")
-    bars("cold_start", "Cold start to the first answer from the database", {"": cold})
-    connections(load("connections"))
+    bars("warm", "Warm invocation: find one document", {"": load("warm")["rows"]})
+    bars(
+        "cold_start",
+        "Cold start to the first answer from the database",
+        by_auth(load("cold_start")["rows"]),
+    )
+    opened = load("connections")
+    connections(opened["rows"], opened["limits"])
+    life = load("endurance")
+    endurance(life["samples"], life["counts"]["invocations"])

@@ -1,62 +1,161 @@
-"""Turn results/*.json into tables."""
+"""Turn results/*.json into tables, and the most telling figures into the README's."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 TITLES = {
-    "warm": "Warm invocation",
-    "cold_start": "Cold start to the first answer",
+    "warm": "Warm invocation: find one document",
+    "cold_start": "Cold start to the first answer from the database",
     "connections": "Connections over execution environments",
-    "size": "Sizes",
+    "size": "Artefact and memory",
+    "bakes": "Bake",
     "endurance": "Endurance",
 }
+PLOTS = ("warm", "cold_start", "connections", "endurance")
+INTRODUCTION = """# Results
+
+Written by `make bench`. All variants of a measurement run in turn on one machine: compare ratios,
+which are medians of pairs, rather than milliseconds.
+"""
+NOTES = {
+    "warm": "`warm_variants.py` has all three. Ours and the bare driver share a process.",
+    "cold_start": "From the start of the process to the answer, over SRV, TLS and authentication. "
+    "Least code is `least_iam.py` and `least_password.py`; the usual shape is `usual.py`, with "
+    "boto3, pydantic and Powertools and without bytecode. All run from the same dependencies.",
+    "connections": "Held: once all environments have been invoked 5 times, one after another. "
+    "The client inside the handler is `inside.py`: it is freed after each invocation.",
+    "endurance": "Items created, read, listed and deleted, while the environment is frozen and its "
+    "connections and the server are cut off at random.",
+}
+BLOCK = re.compile(
+    "^<!-- figures, written by make bench -->\n(.*?)^<!-- end of figures -->$",
+    re.DOTALL | re.MULTILINE,
+)
 
 
-def write(results: Path) -> None:
-    """Write results/README.md from the results there are."""
-    parts = ["# Results\n\nWritten by `make bench`. Compare ratios, not milliseconds.\n"]
-    for name, title in TITLES.items():
-        file = results / f"{name}.json"
-        if file.exists():
-            parts.append(section(title, json.loads(file.read_text("utf-8"))))
-    (results / "README.md").write_text("\n".join(parts), "utf-8")
+def write(results: Path, readme: Path) -> None:
+    """Write results/README.md, and the figures between their marks in the README."""
+    (results / "README.md").write_text(render(results), "utf-8")
+    text = readme.read_text("utf-8")
+    for block in BLOCK.findall(text):
+        text = text.replace(block, figures(results))
+    readme.write_text(text, "utf-8")
 
 
-def section(title: str, result: dict[str, Any]) -> str:
-    """One benchmark as Markdown."""
-    machine = result["machine"]
-    where = (
-        f"{machine['cores']} cores, {machine['processor']}, {machine['system']}, "
-        f"Python {machine['python']}, {machine['date']}, {result['seconds']} s."
-    )
-    unit = f" Unit: {result['unit']}." if result["unit"] else ""
-    lines = [f"## {title}\n", where + unit + "\n"]
-    if counts := result.get("counts"):
-        counted = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-        answers = ", ".join(
-            f"{count:,} times {status}" for status, count in result["answers"].items()
-        )
-        lines.append(f"{counted}; answers: {answers}.\n")
-    columns: list[str] = []
-    rows = {
-        name: row if isinstance(row, dict) else {"value": row}
-        for name, row in result["rows"].items()
+def load(results: Path) -> dict[str, dict[str, Any]]:
+    """The results there are."""
+    files = {name: results / f"{name}.json" for name in TITLES}
+    return {
+        name: json.loads(file.read_text("utf-8")) for name, file in files.items() if file.exists()
     }
-    for row in rows.values():
-        columns += [column for column in row if column not in columns]
-    lines.append("| | " + " | ".join(columns) + " |")
-    lines.append("|---" * (len(columns) + 1) + "|")
-    for name, row in rows.items():
+
+
+def render(results: Path) -> str:
+    """Everything as Markdown."""
+    sections = [section(name, result) for name, result in load(results).items()]
+    return "\n".join([INTRODUCTION, *sections])
+
+
+def figures(results: Path) -> str:
+    """The README's table: what people ask first."""
+    found = load(results)
+    lines = ["| Measured | Here | Compared with |", "|---|---|---|"]
+    if "warm" in found:
+        rows = found["warm"]["rows"]
+        ratio = "ratio to the bare driver"
         lines.append(
-            f"| {name} | " + " | ".join(cell(row.get(column)) for column in columns) + " |"
+            f"| Warm invocation, one `find` | {rows['ours']['median']:.2f} ms "
+            f"| {rows['ours'][ratio]:.2f} times the bare driver; a client inside the handler takes "
+            f"{rows['client inside the handler'][ratio]:.0f} times |"
+        )
+    if "cold_start" in found:
+        rows = found["cold_start"]["rows"]
+        for auth in ("iam", "password"):
+            ours, least, usual = (
+                rows[f"{auth}: {name}"]
+                for name in ("ours", "least code", "usual shape, no bytecode")
+            )
+            lines.append(
+                f"| Cold start to the first answer, `auth={auth}` | {ours['median']:.0f} ms "
+                f"| {ours['ratio to least code']:.2f} times the least code that does it; "
+                f"the usual shape takes {usual['median'] / least['median']:.1f} times |"
+            )
+    if "connections" in found:
+        rows = found["connections"]["rows"]
+        ours, inside = (
+            max(
+                (row for name, row in rows.items() if name.startswith(variant)),
+                key=lambda it: it["environments"],
+            )
+            for variant in ("ours", "client inside")
+        )
+        lines.append(
+            f"| Connections that {ours['environments']} environments open on the primary "
+            f"| {ours['opened']:,} | {inside['opened']:,} with a client inside the handler, after "
+            f"{ours['invocations'] // ours['environments']} invocations each |"
+        )
+    if "bakes" in found:
+        row = found["bakes"]["rows"]["our template, defaults"]
+        lines.append(
+            f"| Bake | {row['median']:.2f} s "
+            f"| {row['ratio to an empty template']:.2f} times an empty template |"
+        )
+    if "endurance" in found:
+        result = found["endurance"]
+        memory = result["rows"]["memory, MB"]
+        lines.append(
+            f"| Memory over {result['counts']['invocations']:,} invocations with freezes and "
+            f"faults | {memory['last tenth']:.0f} MB | {memory['first tenth']:.0f} MB at first |"
         )
     return "\n".join(lines) + "\n"
 
 
+def section(name: str, result: dict[str, Any]) -> str:
+    """One benchmark as Markdown."""
+    machine = result["machine"]
+    where = (
+        f"{machine['cores']} cores, {machine['processor']}, {machine['system']}, "
+        f"Python {machine['python']}, {machine['date']}; took {result['seconds']} s. "
+        f"Unit: {result['unit']}."
+    )
+    lines = [f"## {TITLES[name]}\n"]
+    if name in NOTES:
+        lines.append(NOTES[name] + "\n")
+    lines.append(where + "\n")
+    if name in PLOTS:
+        lines.append(f"![{TITLES[name]}]({name}.svg)\n")
+    if counts := result.get("counts"):
+        answers = {f"times {status}": number for status, number in result["answers"].items()}
+        lines.append(f"{listed(counts)}. Answers: {listed(answers)}.\n")
+    if limits := result.get("limits"):
+        admitted = ", ".join(f"{tier} {limit:,}" for tier, limit in limits.items())
+        lines.append(f"Atlas admits to each node: {admitted}.\n")
+    return "\n".join(lines + table(result["rows"])) + "\n"
+
+
+def listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items())
+
+
+def table(rows: dict[str, dict[str, Any]]) -> list[str]:
+    columns: list[str] = []
+    for row in rows.values():
+        columns += [column for column in row if column not in columns]
+    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, row in rows.items():
+        cells = [cell(row.get(column)) for column in columns]
+        lines.append(" | ".join([f"| {name}", *cells]) + " |")
+    return lines
+
+
 def cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        return " to ".join(cell(item) for item in value)
-    return f"{value:,}"
+    match value:
+        case None:
+            return ""
+        case list():
+            return " to ".join(map(cell, value))
+        case float() if value < 100:
+            return f"{value:.3g}"
+    return f"{value:,.0f}"

@@ -1,68 +1,100 @@
-"""Size of the artefact, time of a bake, memory of an execution environment."""
+"""Size of the artefact, memory of an execution environment, time of a bake."""
 
+import json
 import shutil
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.artefact import built, spread, without_bytecode
-from tests.support.baking import TEMPLATE
+from benchmarks.artefact import built, paired_ratio, rounds, spread, without_bytecode
+from tests.support.baking import CORE, OPTIONS, TEMPLATE
 from tests.support.execution_environment import ExecutionEnvironment
 from tests.support.mongod import Mongod
 
-ROUNDS = 10
+ROUNDS = 20
 MB = 1_000_000
 
 
 def measure() -> dict[str, Any]:
+    """Megabytes by layout and auth: the artefact as Lambda gets and keeps it, the process."""
     rows: dict[str, Any] = {}
-    for auth in ("iam", "password"):
-        with built(layout="single", auth=auth) as (project, code), Mongod() as mongod:
-            with TemporaryDirectory() as folder:
-                plain = without_bytecode(code, Path(folder, "plain"))
-                rows[f"artefact, {auth}, MB zipped"] = zipped(code)
-                rows[f"artefact, {auth}, MB zipped, no bytecode"] = zipped(plain)
-            variables = {"MONGODB_URI": mongod.uri, "MONGODB_DATABASE": "app"}
-            handler = f"{project.package}.app.handler"
-            with ExecutionEnvironment(code, handler, variables) as environment:
-                assert environment.invoke({}).error is None
-                rows[f"resident memory, {auth}, MB"] = resident(environment.pid)
-    with TemporaryDirectory() as folder:
-        rows |= bakes(Path(folder))
-    return {"unit": "", "rows": rows}
+    with Mongod() as mongod:
+        for layout, auth in product(OPTIONS["layout"], OPTIONS["auth"]):
+            rows[f"{layout}, {auth}"] = of_project(layout, auth, mongod.uri)
+    return {"unit": "MB", "rows": rows}
+
+
+def of_project(layout: str, auth: str, uri: str) -> dict[str, float]:
+    with built(layout=layout, auth=auth) as (project, code), TemporaryDirectory() as folder:
+        plain = without_bytecode(code, Path(folder, "plain"))
+        variables = {"MONGODB_URI": uri, "MONGODB_DATABASE": "app"}
+        module = "functions.list_items" if layout == "multi-lambda" else "app"
+        handler = f"{project.package}.{module}.handler"
+        with ExecutionEnvironment(code, handler, variables) as environment:
+            invocation = environment.invoke({"routeKey": "GET /items"})
+            assert invocation.response["statusCode"] == 200, invocation.logs
+            sizes = {
+                "zipped": zipped(code),
+                "zipped, no bytecode": zipped(plain),
+                "unzipped": sum(it.stat().st_size for it in code.rglob("*") if it.is_file()) / MB,
+                "memory of an environment": resident(environment.pid),
+            }
+    return {name: round(size, 1) for name, size in sizes.items()}
 
 
 def zipped(code: Path) -> float:
     """Return the size of the folder as Lambda receives it."""
     with TemporaryDirectory() as folder:
         archive = shutil.make_archive(str(Path(folder, "code")), "zip", code)
-        return round(Path(archive).stat().st_size / MB, 1)
+        return Path(archive).stat().st_size / MB
 
 
 def resident(pid: int) -> float:
     """Return the resident set size of a process."""
     status = Path(f"/proc/{pid}/status").read_text("utf-8")
     [line] = [line for line in status.splitlines() if line.startswith("VmRSS:")]
-    return round(int(line.split()[1]) * 1024 / MB, 1)
+    return int(line.split()[1]) * 1024 / MB
 
 
-def bakes(folder: Path) -> dict[str, Any]:
-    """Seconds for the command `cookiecutter`, our template and an empty one in turn."""
-    empty = folder / "empty"
-    (empty / "{{cookiecutter.name}}").mkdir(parents=True)
-    (empty / "cookiecutter.json").write_text('{"name": "x"}', "utf-8")
-    times: dict[str, list[float]] = {"bake, seconds": [], "bake of an empty template, seconds": []}
-    for number in range(ROUNDS):
-        for template, values in zip((TEMPLATE, empty), times.values(), strict=True):
-            output = ["--no-input", "--output-dir", str(folder / str(number))]
-            command = [sys.executable, "-m", "cookiecutter", str(template), *output]
-            start = time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True)
-            values.append(time.perf_counter() - start)
-    rows: dict[str, Any] = {name: spread(values) for name, values in times.items()}
-    ours, theirs = (row["median"] for row in rows.values())
-    rows["bake, ratio to an empty template"] = round(ours / theirs, 2)
-    return rows
+def measure_bakes() -> dict[str, Any]:
+    """Seconds for the command `cookiecutter`: our template and an empty one in turn, and then each
+    combination of the core options once."""
+    rows: dict[str, Any] = {}
+    with TemporaryDirectory() as folder:
+        empty = Path(folder, "empty")
+        (empty / "{{cookiecutter.name}}").mkdir(parents=True)
+        (empty / "cookiecutter.json").write_text(json.dumps({"name": "x"}), "utf-8")
+        names = {"our template, defaults": TEMPLATE, "empty template": empty}
+        times: dict[str, list[float]] = {name: [] for name in names}
+        for _ in range(rounds(ROUNDS)):
+            for name, template in names.items():
+                times[name].append(bake(template))
+        rows |= {name: spread(values) for name, values in times.items()}
+        for name, row in rows.items():
+            row["ratio to an empty template"] = paired_ratio(times[name], times["empty template"])
+        combinations = {
+            "/".join(values): bake(TEMPLATE, **dict(zip(CORE, values, strict=True)))
+            for values in product(*(OPTIONS[name] for name in CORE))
+        }
+    rows[f"our template, each of {len(combinations)} combinations"] = spread(
+        list(combinations.values())
+    )
+    slowest = max(combinations, key=lambda it: combinations[it])
+    rows[f"the slowest, {slowest}"] = {"n": 1, "median": round(combinations[slowest], 4)}
+    return {"unit": "s", "rows": rows, "combinations": combinations}
+
+
+def bake(template: Path, **answers: str) -> float:
+    """Return how long the command takes."""
+    with TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "cookiecutter", str(template), "--no-input"]
+        answered = [f"{name}={value}" for name, value in answers.items()]
+        start = time.perf_counter()
+        subprocess.run(
+            [*command, "--output-dir", folder, *answered], check=True, capture_output=True
+        )
+        return round(time.perf_counter() - start, 4)
