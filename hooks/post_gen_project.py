@@ -19,6 +19,8 @@ VARIANTS = {
     f"{PACKAGE}/client.py": {"layout": ["multi", "multi-lambda"]},
     f"{PACKAGE}/functions": {"layout": ["multi", "multi-lambda"]},
     f"{PACKAGE}/items.py": {"layout": ["multi", "multi-lambda"]},
+    "scripts/new_function.py": {"layout": ["multi", "multi-lambda"]},
+    "scripts/new_function.yaml": {"layout": ["multi-lambda"], "iac": ["sam"]},
     "tests/test_app.py": {"layout": ["single"]},
     "tests/test_items.py": {"layout": ["multi", "multi-lambda"]},
     "tests/test_rotation.py": {"auth": ["password"]},

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import shutil
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -86,6 +88,26 @@ def expanded(baked: Baker, once: Once, shared: Path) -> Expand:
         return templates[key]
 
     return get
+
+
+@pytest.fixture(scope="session")
+def mypy_cache(
+    shared: Path, once: Once, baked: Baker, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """What mypy knows of the libraries, learned once: the CDK's take it a minute.
+
+    Each worker process has a copy, since projects have modules of the same names.
+    """
+    learned = shared / "mypy"
+
+    def learn() -> None:
+        project = baked(iac="cdk", atlas_setup="stack", auth="password")
+        project.run(sys.executable, "-m", "mypy", env={"MYPY_CACHE_DIR": str(learned)}, check=False)
+
+    once.run("mypy-libraries", learn)
+    own = tmp_path_factory.mktemp("mypy")
+    shutil.copytree(learned, own, dirs_exist_ok=True)
+    return str(own)
 
 
 @pytest.fixture

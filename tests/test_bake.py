@@ -68,7 +68,7 @@ FILES: list[tuple[Answers, str]] = [
             src/orders_service/functions/create_indexes.py
             src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
             src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
-            tests/test_items.py
+            scripts/new_function.py tests/test_items.py
         """,
     ),
     (
@@ -79,9 +79,10 @@ FILES: list[tuple[Answers, str]] = [
             src/orders_service/functions/create_indexes.py
             src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
             src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
-            tests/test_items.py
+            scripts/new_function.py tests/test_items.py
         """,
     ),
+    ({"layout": "multi-lambda", "iac": "sam"}, "scripts/new_function.yaml"),
     (
         {"auth": "password"},
         """

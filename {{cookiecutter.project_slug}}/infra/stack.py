@@ -1,10 +1,7 @@
-{%- from 'service.j2' import functions with context -%}
+{%- from 'service.j2' import functions, route_names with context -%}
 {%- set password = cookiecutter.auth == "password" -%}
 {%- set vpc = cookiecutter.network != "public" -%}
 {%- set atlas = cookiecutter.atlas_setup == "stack" -%}
-{%- set names = {"POST /items": "CreateItem", "GET /items": "ListItems",
-                 "GET /items/{id}": "GetItem", "DELETE /items/{id}": "DeleteItem",
-                 "GET /": "Root"} -%}
 """The service's stack.
 
 Its parts make CloudFormation's own resources (L1), and in the stack itself: what is written here is
@@ -44,7 +41,7 @@ FUNCTIONS: list[tuple[str, str, str, dict[str, str]]] = [
 {%- if function.routes %}
         {
 {%- for route in function.routes %}
-            "{{ names[route] }}": "{{ route }}",
+            "{{ route_names[route] }}": "{{ route }}",
 {%- endfor %}
         },
 {%- else %}
