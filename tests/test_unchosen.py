@@ -12,7 +12,7 @@ from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, combinations
 TRACES: dict[str, dict[str, str]] = {
     "layout": {
         "single": r"GET /(?!items)\b|test_app\b",
-        "multi": r"FUNCTIONS\.get|in one AWS Lambda",
+        "multi": r"FUNCTIONS\.get\(|in one AWS Lambda",
         "multi-lambda": r"CreateItemFunction|-create-item\b",
     },
     "auth": {
