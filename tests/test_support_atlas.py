@@ -376,7 +376,7 @@ def test_names_and_certificates_are_checked(
 
 
 def test_process_in_that_network_is_an_ordinary_process_otherwise(atlas: Atlas) -> None:
-    """Starting up imports nothing more, other names resolve as ever, dnspython may be absent."""
+    """Starting up imports nothing more; other names resolve as ever, also without dnspython."""
     loaded = "import sys; print(*sys.modules)"
     outside, inside = (
         set(run_python(loaded, environment=environment).split())
@@ -389,9 +389,22 @@ sys.modules["dns"] = None
 import socket
 print([socket.getaddrinfo(name, 80, socket.AF_INET)[0][4] for name in sys.argv[1:]])
 """
-    names = ["localhost", "127.0.0.2", "CLUSTER0-shard-00-00.ab1cd.mongodb.net."]
+    output = run_python(lookups, "localhost", "127.0.0.2", environment=atlas.environment)
+    assert output == "[('127.0.0.1', 80), ('127.0.0.2', 80)]\n"
+
+
+def test_addresses_are_the_name_servers(atlas: Atlas) -> None:
+    lookups = """
+import socket, sys
+for name in sys.argv[1:]:
+    try:
+        print(socket.getaddrinfo(name, 80, socket.AF_INET)[0][4])
+    except socket.gaierror as error:
+        print(error.strerror)
+"""
+    names = ["CLUSTER0-shard-00-00.ab1cd.mongodb.net.", "cluster1.ab1cd.mongodb.net"]
     output = run_python(lookups, *names, environment=atlas.environment)
-    assert output == "[('127.0.0.1', 80), ('127.0.0.2', 80), ('127.0.0.1', 80)]\n"
+    assert output == "('127.0.0.1', 80)\nName or service not known\n"
 
 
 def run_python(source: str, *arguments: str, environment: dict[str, str]) -> str:

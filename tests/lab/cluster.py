@@ -117,6 +117,8 @@ class Cluster:
 
     def heal(self) -> None:
         """Every network and node as new; returns when the replica set is whole."""
+        self.atlas.outage = None
+        self.atlas.present_certificate()
         for proxy in self.proxies:
             proxy.delay = 0.0
             proxy.release()

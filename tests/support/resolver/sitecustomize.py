@@ -1,8 +1,8 @@
 """Puts a Python process into the network of the Atlas stand-in (tests/support/atlas.py).
 
-TEST_ATLAS_RESOLVER holds "<zone> <address> <port>": names in the zone resolve to the address,
-and dnspython asks the name server there. `socket` and `dns.resolver` are changed when, and only
-if, the process itself imports them, so that its start-up costs what it costs elsewhere.
+TEST_ATLAS_RESOLVER holds "<zone> <address> <port>": names in the zone resolve as the name server
+there says, and dnspython asks it for everything. `socket` and `dns.resolver` are changed when, and
+only if, the process itself imports them, so that its start-up costs what it costs elsewhere.
 """
 
 from __future__ import annotations
@@ -21,8 +21,14 @@ def _patch_socket(module: ModuleType) -> None:
     getaddrinfo = module.getaddrinfo
 
     def resolve(host: Any, *args: Any, **kwargs: Any) -> Any:
-        in_zone = isinstance(host, str) and f".{host.rstrip('.').lower()}".endswith(f".{_zone}")
-        return getaddrinfo(_address if in_zone else host, *args, **kwargs)
+        if isinstance(host, str) and f".{host.rstrip('.').lower()}".endswith(f".{_zone}"):
+            import dns.resolver
+
+            try:
+                host = dns.resolver.resolve(host, "A")[0].address
+            except dns.exception.DNSException:
+                raise module.gaierror(module.EAI_NONAME, "Name or service not known") from None
+        return getaddrinfo(host, *args, **kwargs)
 
     module.getaddrinfo = resolve  # type: ignore[attr-defined]
 
