@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import uuid
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -18,6 +19,7 @@ from tests.support.servers import wait_until
 
 DATABASE = "app"
 Auth = Literal["iam", "password"]
+Variables = dict[str, str]
 
 
 class Cluster:
@@ -57,7 +59,7 @@ class Cluster:
         return proxy.port
 
     @property
-    def environment(self) -> dict[str, str]:
+    def environment(self) -> Variables:
         """What puts a process into this cluster's network."""
         return self.atlas.environment | self.secrets.environment
 
@@ -67,21 +69,26 @@ class Cluster:
         zone = self.atlas.host.partition(".")[2]
         return (zone, "127.0.0.1", *(str(proxy.port) for proxy in self.proxies))
 
-    def sign_in(self, auth: Auth) -> dict[str, str]:
+    def sign_in(self, auth: Auth, database: str = DATABASE) -> Variables:
         """Make a database user and return the variables of a function that has it."""
         if auth == "iam":
             key, secret, token = uuid.uuid4().hex, *self._new("secret key", "session token")
             role = f"arn:aws:iam::123456789012:role/{key}"
-            self.atlas.add_role(role, key, secret, token, DATABASE)
+            self.atlas.add_role(role, key, secret, token, database)
             return {
                 "AWS_ACCESS_KEY_ID": key,
                 "AWS_SECRET_ACCESS_KEY": secret,
                 "AWS_SESSION_TOKEN": token,
             }
         username, [password] = f"user-{uuid.uuid4().hex[:8]}", self._new("password")
-        self.atlas.add_user(username, password, DATABASE)
+        self.atlas.add_user(username, password, database)
         arn = self.secrets.put({"username": username, "password": password})
         return {"MONGODB_SECRET_ARN": arn}
+
+    def username(self, variables: Variables) -> str:
+        """The user that `sign_in("password")` has made."""
+        username: str = json.loads(self.secrets.values[variables["MONGODB_SECRET_ARN"]])["username"]
+        return username
 
     def _new(self, *what: str) -> list[str]:
         return [self._canaries.new(it) for it in what]

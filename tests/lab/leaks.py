@@ -53,22 +53,28 @@ def _spellings(value: str) -> Iterator[str]:
 class WatchedEnvironment(ExecutionEnvironment):
     """An execution environment that raises LeakError when it logs or answers what it mustn't.
 
-    Answers are searched for `hosts` too: names and ports of servers.
+    It logs all there is, at DEBUG. Answers are searched for `hosts` too: servers' names and ports.
     """
 
     def __init__(
         self, *args: Any, canaries: Canaries, hosts: tuple[str, ...] = (), **options: Any
     ) -> None:
         super().__init__(*args, **options)
+        # What a function's LoggingConfig (ApplicationLogLevel) sets, and Powertools' own.
+        self.environment |= {"AWS_LAMBDA_LOG_LEVEL": "DEBUG", "POWERTOOLS_LOG_LEVEL": "DEBUG"}
         self._canaries = canaries
         self._hosts = hosts
         for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-            if name in self.environment:
+            if self.environment[name]:
                 canaries.add(name, self.environment[name])
 
     def start(self) -> None:
         super().start()
-        self._canaries.check(self.init_logs, "the logs of INIT")
+        try:
+            self._canaries.check(self.init_logs, "the logs of INIT")
+        except LeakError:
+            self.stop()
+            raise
 
     def invoke(self, event: Any) -> Invocation:
         invocation = super().invoke(event)

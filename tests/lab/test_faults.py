@@ -15,7 +15,7 @@ import pytest
 from tests.lab import faults
 from tests.lab.cluster import Cluster
 from tests.lab.conftest import Deployer
-from tests.lab.faults import FAULTS, PHASES, Fleet, Phase, allowed, status, summary
+from tests.lab.faults import FAULTS, PHASES, READS, Fleet, Phase, allowed, status, summary
 from tests.lab.leaks import Canaries
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,7 @@ def test_fault(name: str, phase: Phase, fleet: Fleet, figure: Callable[[str], No
         assert status(invocation) in allowed(fault.outcome(phase), key[1]), (key, invocation)
     for key, invocation in after.items():
         assert status(invocation) == 200, (key, invocation)
-        if key[1] in ("find", "aggregate"):
+        if key[1] in READS:
             assert json.loads(invocation.response["body"]) == {"result": 42}
     assert fleet.pids() == pids, "no environment was lost"
     fleet.check_counts()

@@ -6,6 +6,7 @@ https://www.mongodb.com/docs/atlas/manage-connections-aws-lambda/
 {% if cookiecutter.auth == "password" %}
 import json
 {%- endif %}
+import logging
 import os
 import threading
 import time
@@ -51,6 +52,8 @@ DEADLINE_MARGIN = 1.0
 MAX_IDLE = 60.0
 
 logger = Logger()
+# At DEBUG it logs what it signs and what it is answered: session tokens and secrets.
+logging.getLogger("botocore").setLevel(logging.INFO)
 
 
 class Unavailable(Exception):
