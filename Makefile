@@ -8,7 +8,7 @@ PYTHON ?= python3
 UV := .tools/uv/bin/uv
 SYNC = $(UV) pip sync --quiet --require-hashes --python
 VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON)
-TOOLS = sam cdk ministack aws actionlint mermaid cookiecutter-2.6
+TOOLS = sam cdk checkov ministack aws actionlint mermaid cookiecutter-2.6
 
 .PHONY: help
 help: ## list the commands

@@ -94,6 +94,9 @@ def _holds(expression: Any, values: Mapping[str, str], conditions: Mapping[str, 
             return all(_holds(it, values, conditions) for it in argument)
         case "Fn::Or":
             return any(_holds(it, values, conditions) for it in argument)
+        case "Fn::Contains":
+            texts, text = (_resolve(it, values, conditions) for it in argument)
+            return text in texts
     raise NotImplementedError(function)
 
 
