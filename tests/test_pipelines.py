@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from tests.conftest import Baker
 from tests.support.atlas import Atlas
-from tests.support.baking import TEMPLATE, BakedProject, bake, combinations
+from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations
 from tests.support.here import HERE, UV
 from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
@@ -239,6 +239,19 @@ def test_the_stack_may_be_made_and_nothing_else(answers: dict[str, str], baked: 
     assert [one for one in allowed if not matching(needed, [one])] == []
 
 
+@pytest.mark.parametrize("answers", combinations("auth", "network"))
+def test_the_cdk_s_stack_may_the_same(answers: dict[str, str], baked: Baker) -> None:
+    """As it is the same stack, but for the bucket that its code comes from."""
+    policies = []
+    for iac in ("sam", "cdk"):
+        roles = baked(**answers, iac=iac).parse(ROLES)["Resources"]
+        document = roles["StackPolicy"]["Properties"]["PolicyDocument"]
+        [code] = [one for one in document["Statement"] if one["Sid"] == "Code"]
+        assert iac in code.pop("Resource")["Fn::Sub"]
+        policies.append(document)
+    assert policies[0] == policies[1]
+
+
 def matching(actions: Iterable[str], patterns: Iterable[str]) -> set[str]:
     """Return the actions that a pattern matches."""
     patterns = list(patterns)
@@ -246,6 +259,14 @@ def matching(actions: Iterable[str], patterns: Iterable[str]) -> set[str]:
 
 
 # The jobs, run
+
+# Each layout, tool and kind of lock. The projects' own tests run for every combination elsewhere.
+CHECKED: list[dict[str, str]] = [
+    {"iac": "sam", "layout": "single", "auth": "iam"},
+    {"iac": "sam", "layout": "multi", "auth": "password"},
+    {"iac": "cdk", "layout": "single", "auth": "iam"},
+    {"iac": "cdk", "layout": "multi-lambda", "auth": "password", "atlas_setup": "stack"},
+]
 
 
 @pytest.fixture(scope="module")
@@ -268,9 +289,11 @@ def mongod() -> Iterator[Mongod]:
 
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What a runner has and setup-uv adds; what the jobs install themselves stays in a folder."""
+    """What a runner has and the actions add; what the jobs install themselves stays in a folder."""
     programs, installed = tmp_path_factory.mktemp("bin"), tmp_path_factory.mktemp("tools")
     (programs / "aws").symlink_to(TEMPLATE / ".tools/aws/bin/aws")
+    for program in ("node", "npm", "npx"):
+        (programs / program).symlink_to(TEMPLATE / ".venv/bin" / program)
     return {
         "PATH": f"{programs}:{UV['PATH']}",
         "UV_TOOL_DIR": str(installed),
@@ -281,7 +304,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answers", combinations("layout", "auth"))
+@pytest.mark.parametrize("answers", CHECKED, ids=lambda answers: "/".join(answers.values()))
 def test_ci(answers: dict[str, str], tools: dict[str, str], tmp_path: Path, mongod: Mongod) -> None:
     """Every step passes on a project as baked, and leaves no change behind."""
     project = bake(tmp_path, **answers)
@@ -302,12 +325,25 @@ def commit(project: BakedProject) -> None:
         subprocess.run(["git", *command], cwd=project.path, check=True)
 
 
+# Of the first resource that a plan for production adds, as each tool shows it.
+ADDED = {
+    "sam": r"\+ Add\s+ExecutionRole\s+AWS::IAM::Role",
+    "cdk": r"\| +Add *\| +ExecutionRole *\| +AWS::IAM::Role",
+}
+
+
 @pytest.mark.slow
-def test_deploy(aws: LocalAws, atlas: Atlas, tools: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("iac", OPTIONS["iac"])
+def test_deploy(
+    iac: str, aws: LocalAws, atlas: Atlas, tools: dict[str, str], tmp_path: Path
+) -> None:
     """By the roles alone: to staging, then what was shown of production, and nothing if nothing."""
     slug = f"orders-{uuid.uuid4().hex[:6]}"
-    project = bake(tmp_path, **HERE, network="public", project_slug=slug)
+    project = bake(tmp_path, **HERE, iac=iac, network="public", project_slug=slug)
     make_roles(project, aws, tools)
+    if iac == "cdk":
+        project.run("make", ".venv", "node_modules", env=tools)
+        project.run("npx", "cdk", "bootstrap", env={**aws.environment, **tools})
     variables = {
         "STAGING_ACCOUNT": aws.account_id,
         "STAGING_PARAMETERS": f"ClusterHost={atlas.host}",
@@ -324,7 +360,7 @@ def test_deploy(aws: LocalAws, atlas: Atlas, tools: dict[str, str], tmp_path: Pa
 
     plan = runner.run("deploy.yml", "plan")
     assert plan
-    assert re.search(r"\+ Add\s+ExecutionRole\s+AWS::IAM::Role", plan["summary"])
+    assert re.search(ADDED[iac], plan["summary"])
     stack = aws.client("cloudformation").describe_stacks(StackName=slug)["Stacks"][0]
     assert stack["StackStatus"] == "REVIEW_IN_PROGRESS"
     assert runner.run("deploy.yml", "production", {"plan": plan}) is not None
@@ -345,7 +381,7 @@ def make_roles(project: BakedProject, aws: LocalAws, tools: dict[str, str]) -> N
     for environment in ("staging", "production"):
         # The local AWS has no identity providers to create.
         text = command.replace("staging", environment)
-        text = text.replace('"Environment=', '"CreateProvider=false Environment=')
+        text = re.sub(r"(?=Environment=)", "CreateProvider=false ", text)
         assert text.count("CreateProvider=false") == 1
         path = f"{TEMPLATE / '.tools/sam/bin'}:{tools['PATH']}"
         project.run("bash", "-euc", gh + text, env={**aws.environment, "PATH": path})
@@ -354,10 +390,13 @@ def make_roles(project: BakedProject, aws: LocalAws, tools: dict[str, str]) -> N
 
 
 @pytest.mark.slow
-def test_what_the_roles_may_not(aws: LocalAws, tools: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("iac", OPTIONS["iac"])
+def test_what_the_roles_may_not(
+    iac: str, aws: LocalAws, tools: dict[str, str], tmp_path: Path
+) -> None:
     """Nobody gets a role but its jobs; none of them can execute what it planned, or plan more."""
     slug = f"orders-{uuid.uuid4().hex[:6]}"
-    project = bake(tmp_path, **HERE, network="public", project_slug=slug)
+    project = bake(tmp_path, **HERE, iac=iac, network="public", project_slug=slug)
     make_roles(project, aws, tools)
     role = f"arn:aws:iam::{aws.account_id}:role/deploy/{slug}"
     main = "ref:refs/heads/main"

@@ -49,7 +49,7 @@ class Runner:
         }
         if not _holds(steps.get("if", ""), context):
             return None
-        environment = {**os.environ, **self.environment}
+        environment = {**os.environ, "CI": "true", **self.environment}
         environment |= _evaluated(steps.get("env", {}), context) | dict(self.services)
         summary = ""
         for step in steps["steps"]:

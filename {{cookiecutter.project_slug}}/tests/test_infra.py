@@ -103,7 +103,6 @@ def test_functions_are_in_private_subnets(template: Template) -> None:
     template.has_resource_properties("AWS::EC2::Route", {"NatGatewayId": {"Ref": "NatGateway"}})
 {%- else %}
     template.resource_count_is("AWS::EC2::InternetGateway", 0)
-    template.resource_count_is("AWS::EC2::NatGateway", 0)
 {%- endif %}
 
 
