@@ -77,6 +77,10 @@ lock: .venv/.synced ## newest versions in every lock, of this repository and of 
 refresh: .venv/.synced ## the same, and the newest release of every action
 	@PATH=$(CURDIR)/.venv/bin:$$PATH .venv/bin/python scripts/refresh.py
 
+.PHONY: pins
+pins: .venv/.synced ## whether every lock still resolves, and nothing in it was withdrawn
+	@PATH=$(CURDIR)/.venv/bin:$$PATH .venv/bin/python scripts/pins.py
+
 .PHONY: clean
 clean: ## remove what make has installed and built
 	rm -rf .venv .tools .build
