@@ -26,14 +26,11 @@ NOTHING_IN_IT = b"PK\5\6" + bytes(18)  # the end of an archive, and all of it
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[LocalAws]:
-    """An account that the CDK has been bootstrapped in, with code to deploy."""
+    """An account with code to deploy."""
     with LocalAws() as account:
         account.client("s3").create_bucket(Bucket=CODE["S3Bucket"])
         account.client("s3").put_object(
             Bucket=CODE["S3Bucket"], Key=CODE["S3Key"], Body=NOTHING_IN_IT
-        )
-        account.client("ssm").put_parameter(
-            Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String"
         )
         yield account
 

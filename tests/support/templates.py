@@ -68,14 +68,14 @@ def normalise(template: Template) -> Template:
     References are text, `${Logical.Attribute}`, within the text around them, and so are numbers
     and booleans. Routes of an HTTP API are in a section of their own, whether they come from an
     OpenAPI document or from resources. What only the tools need is left out: the code's place,
-    metadata, SAM's tags, the CDK's check of its bootstrap.
+    metadata, SAM's tags.
     """
     plain = _spell(template)
     resources = plain["Resources"]
     return {
         "Description": plain["Description"],
-        "Parameters": _without(plain["Parameters"], "BootstrapVersion"),
-        "Rules": _without(plain.get("Rules", {}), "CheckBootstrapVersion"),
+        "Parameters": plain["Parameters"],
+        "Rules": plain.get("Rules", {}),
         "Conditions": plain["Conditions"],
         "Routes": dict(_routes(resources)),
         "Resources": dict(
