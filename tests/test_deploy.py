@@ -80,8 +80,7 @@ def deployed(project: BakedProject, atlas: Atlas, aws: LocalAws) -> Iterator[dic
     else:
         # As `make .venv` would fill it from the project's lock.
         environment |= {"UV_PROJECT_ENVIRONMENT": str(TEMPLATE / ".venv")}
-        account = f"aws://{aws.account_id}/{aws.region}"
-        project.run(*CDK, "bootstrap", account, env=environment)
+        project.run(*CDK, "bootstrap", env=environment)
         deploy = [*CDK, "deploy", "--require-approval", "never", "--parameters", host]
         delete = [*CDK, "destroy", "--force"]
     project.run(*deploy, env=environment)
