@@ -30,7 +30,7 @@ NOTES = {
     "connections and the server are cut off at random.",
 }
 BLOCK = re.compile(
-    "^<!-- figures, written by make bench -->\n(.*?)^<!-- end of figures -->$",
+    "(?<=^<!-- figures, written by make bench -->\n).*?(?=^<!-- end of figures -->$)",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -39,9 +39,7 @@ def write(results: Path, readme: Path) -> None:
     """Write results/README.md, and the figures between their marks in the README."""
     (results / "README.md").write_text(render(results), "utf-8")
     text = readme.read_text("utf-8")
-    for block in BLOCK.findall(text):
-        text = text.replace(block, figures(results))
-    readme.write_text(text, "utf-8")
+    readme.write_text(BLOCK.sub(lambda _: figures(results), text), "utf-8")
 
 
 def load(results: Path) -> dict[str, dict[str, Any]]:
