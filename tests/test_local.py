@@ -21,8 +21,11 @@ import pytest
 
 from tests.conftest import Baker
 from tests.support.baking import TIDY, BakedProject, bake, combinations
+from tests.support.here import NEEDS_A_SHELL
 from tests.support.mongod import Mongod, mongod_binary
 from tests.support.servers import free_port, wait_until
+
+pytestmark = NEEDS_A_SHELL
 
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 

@@ -11,11 +11,13 @@ import pytest
 from tests.conftest import Baker
 from tests.support.atlas import Atlas
 from tests.support.baking import BakedProject, bake
-from tests.support.here import HERE
+from tests.support.here import HERE, NEEDS_A_SHELL
 from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
 from tests.support.templates import cdk_template, normalise, sam_template
 from tests.test_deploy import deployed, functions_of, let_in
+
+pytestmark = NEEDS_A_SHELL
 
 Answers = dict[str, str]
 

@@ -264,7 +264,6 @@ def matching(actions: Iterable[str], patterns: Iterable[str]) -> set[str]:
 CHECKED: list[dict[str, str]] = [
     {"iac": "sam", "layout": "single", "auth": "iam"},
     {"iac": "sam", "layout": "multi", "auth": "password"},
-    {"iac": "cdk", "layout": "single", "auth": "iam"},
     {"iac": "cdk", "layout": "multi-lambda", "auth": "password", "atlas_setup": "stack"},
 ]
 

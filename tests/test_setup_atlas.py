@@ -15,6 +15,9 @@ import pytest
 from tests.conftest import Baker
 from tests.support import clis
 from tests.support.baking import BakedProject, combinations
+from tests.support.here import NEEDS_A_SHELL
+
+pytestmark = NEEDS_A_SHELL
 
 MATRIX = combinations("auth", "network")
 HOST = "cluster0.ab1cd.mongodb.net"

@@ -4,6 +4,8 @@ import os
 import platform
 import sys
 
+import pytest
+
 from tests.support.baking import TEMPLATE
 
 HERE = {
@@ -14,3 +16,8 @@ HERE = {
 
 UV = {"PATH": f"{TEMPLATE / '.tools/uv/bin'}{os.pathsep}{os.environ['PATH']}"}
 """An environment in which builds find the template's uv."""
+
+NEEDS_A_SHELL = pytest.mark.skipif(
+    sys.platform == "win32", reason="runs make, or stand-ins that are shell scripts"
+)
+"""For tests of what people on Windows do in WSL."""
