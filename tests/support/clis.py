@@ -3,8 +3,9 @@
     python clis.py aws|atlas ARGUMENT…
 
 The state and the record of calls are JSON files in the folder CLIS. Options are those of the real
-programs, transcribed from https://www.mongodb.com/docs/atlas/cli/current/command/atlas/ and
-https://docs.aws.amazon.com/cli/latest/reference/; others are refused, as the real ones refuse them.
+programs, transcribed from https://www.mongodb.com/docs/atlas/cli/current/command/atlas/,
+https://docs.aws.amazon.com/cli/latest/reference/ and https://cli.github.com/manual/; others are
+refused, as the real ones refuse them.
 """
 
 import json
@@ -47,6 +48,10 @@ AWS: dict[str, tuple[int, set[str], set[str]]] = {
     "secretsmanager get-secret-value": (0, {"--secret-id"}, {"--version-stage"}),
     "ec2 accept-vpc-peering-connection": (0, {"--vpc-peering-connection-id"}, {"--dry-run"}),
 }
+# What documents may say.
+GH: dict[str, tuple[int, set[str], set[str]]] = {
+    "variable set": (1, set(), {"--body", "--env", "--org", "--repo"}),
+}
 AWS_COMMON = {"--output", "--query", "--region", "--profile"}
 
 
@@ -57,7 +62,9 @@ def fail(complaint: str) -> NoReturn:
 
 def parse(program: str, words: list[str]) -> tuple[str, list[str], dict[str, str]]:
     """Split a command line into command, arguments and options, or refuse it."""
-    commands, common = (ATLAS, COMMON) if program == "atlas" else (AWS, AWS_COMMON)
+    commands, common = {"atlas": (ATLAS, COMMON), "aws": (AWS, AWS_COMMON), "gh": (GH, set())}[
+        program
+    ]
     line = " ".join(words)
     command = max((it for it in commands if f"{line} ".startswith(f"{it} ")), key=len, default="")
     if not command:

@@ -60,13 +60,13 @@ class Repository:
         """Run git in the clone or in `cwd`, and return what it prints."""
         return self.run("git", *arguments, cwd=cwd or self.path, env=env)
 
-    def run(self, *command: str, cwd: Path, env: Mapping[str, str] = {}) -> str:
-        """Run a command; AssertionError with its output if it fails."""
+    def run(self, *command: str, cwd: Path, env: Mapping[str, str] = {}, typed: str = "") -> str:
+        """Run a command and return what it prints; AssertionError with that if it fails."""
         done = subprocess.run(
             command,
             cwd=cwd,
             env={**self.environment, **env},
-            stdin=subprocess.DEVNULL,
+            input=typed,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
