@@ -31,6 +31,12 @@ def test_links_of_the_projects(answers: dict[str, str], baked: Baker) -> None:
         assert document.broken_links == [], document.name
 
 
+def test_the_index_lists_every_decision() -> None:
+    folder = TEMPLATE / "docs/decisions"
+    index = Document(folder, folder / "README.md")
+    assert list(index.links) == sorted(it.name for it in folder.glob("[0-9]*.md"))
+
+
 def test_broken_links_are_found(tmp_path: Path) -> None:
     (tmp_path / "there.md").write_text("# A *heading*, `code` & more\n\n# Again\n\n# Again\n")
     good = ["there.md", "there.md#a-heading-code--more", "there.md#again-1", "#own"]
