@@ -158,8 +158,11 @@ class Connection:
             except OperationFailure as error:
                 if not _refused(error):
                     raise
-                # The password may have been rotated. The old client is dropped, not closed:
-                # closing would wait for the server that refuses it.
+                # The password may have been rotated. Closing the old client ends its monitors;
+                # it doesn't wait to take leave of the server that refuses it.
+                refused, self._client = self._client, None
+                with pymongo.timeout(0.001):
+                    refused.close()
                 self._client = self._build()
                 _ping(self._client)
 {%- else %}
