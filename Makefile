@@ -65,7 +65,7 @@ demo: setup ## bake with the defaults, deploy to a local AWS, call it, show the 
 	@.venv/bin/python -m tests.demo
 
 .PHONY: bench
-bench: setup .tools/plots/.synced ## measure the figures of the README, 10 to 20 minutes
+bench: setup .tools/plots/.synced ## measure the figures of the README, 10 to 30 minutes
 	@.venv/bin/python -m benchmarks
 	@.tools/plots/bin/python benchmarks/plots.py
 

@@ -17,6 +17,7 @@ def measure() -> dict[str, Any]:
         life = live(deploy(Path(folder), layout="multi", auth="iam"), rounds(INVOCATIONS))
     life.check()
     first, last = life.tenths
+    alone = life.tenths_alone
     return {
         "unit": "mean of a tenth of the samples",
         "counts": {
@@ -28,6 +29,13 @@ def measure() -> dict[str, Any]:
         "rows": {
             name: {"first tenth": round(first[name], 2), "last tenth": round(last[name], 2)}
             for name in TOLERANCE
+        }
+        | {
+            "memory of the runtime client alone, MB": {
+                "first tenth": round(alone[0]["memory, MB"], 2),
+                "last tenth": round(alone[1]["memory, MB"], 2),
+            }
         },
         "samples": {name: [round(it[name], 1) for it in life.samples] for name in TOLERANCE},
+        "alone": [round(it["memory, MB"], 1) for it in life.alone],
     }

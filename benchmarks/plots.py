@@ -82,12 +82,17 @@ def connections(rows: Rows, limits: dict[str, int]) -> None:
     save(figure, "connections")
 
 
-def endurance(samples: dict[str, list[float]], invocations: int) -> None:
+def endurance(samples: dict[str, list[float]], alone: list[float], invocations: int) -> None:
     """What an environment holds over its life, a panel for each kind."""
     figure, panels = plt.subplots(2, 2, figsize=(8, 4.4), sharex=True, layout="constrained")
     for axes, (kind, values) in zip(panels.flat, samples.items(), strict=True):
         step = invocations / len(values)
-        axes.plot([step * number for number in range(1, len(values) + 1)], values, color=OURS)
+        counts = [step * number for number in range(1, len(values) + 1)]
+        axes.plot(counts, values, color=OURS)
+        if "memory" in kind:
+            axes.plot(counts, alone, color=OTHERS)
+            axes.annotate("runtime client alone", (counts[-1], alone[-1]), (0, -6), ha="right",
+                          va="top", textcoords="offset points", color="#555")  # fmt: skip
         axes.set_title(kind, loc="left", fontsize=11)
         axes.set_ylim(0, max(values) * 1.25)
         axes.xaxis.set_major_formatter("{x:,.0f}")
@@ -127,4 +132,4 @@ if __name__ == "__main__":
     opened = load("connections")
     connections(opened["rows"], opened["limits"])
     life = load("endurance")
-    endurance(life["samples"], life["counts"]["invocations"])
+    endurance(life["samples"], life["alone"], life["counts"]["invocations"])

@@ -24,7 +24,8 @@ def test_nothing_grows(deployed: Deployer, figure: Callable[[str], None]) -> Non
 def test_growth_would_be_noticed() -> None:
     flat = {"memory, MB": 50.0, "threads": 3.0, "sockets": 3.0, "connections": 2.0}
     for name, more in {"memory, MB": 0.1, "threads": 0.02, "sockets": 0.02}.items():
-        life = Life(1, samples=[flat | {name: flat[name] + more * n} for n in range(100)])
+        grows = [flat | {name: flat[name] + more * n} for n in range(100)]
+        life = Life(1, samples=grows, alone=[flat] * 100)
         with pytest.raises(AssertionError, match=name):
             life.check()
 
