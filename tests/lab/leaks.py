@@ -6,6 +6,7 @@ import base64
 import json
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -38,6 +39,12 @@ class Canaries:
         for spelling, what in self._spellings.items():
             if spelling in text:
                 raise LeakError(f"{what} is in {where}")
+
+    def check_folder(self, folder: Path) -> None:
+        """Look into all files, also those that aren't text."""
+        for file in folder.rglob("*"):
+            if file.is_file():
+                self.check(file.read_bytes().decode("latin-1"), str(file.relative_to(folder)))
 
 
 def _spellings(value: str) -> Iterator[str]:

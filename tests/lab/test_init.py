@@ -1,0 +1,302 @@
+"""What is wrong while INIT runs: it ends in time, invocations answer 503, and get over it.
+
+Lambda gives INIT ten seconds and starts over when it takes longer or fails; so does
+`ExecutionEnvironment`, which raises InitError then.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.lab.cluster import DATABASE, Auth, Cluster, Variables
+from tests.lab.conftest import Deployer
+from tests.lab.deployed import request
+from tests.lab.fault_proxy import FaultProxy
+from tests.lab.leaks import Canaries, WatchedEnvironment
+from tests.support.execution_environment import json_records
+from tests.support.servers import LOOPBACK
+
+pytestmark = pytest.mark.slow
+
+NO_SERVER = "No MongoDB server answers: does Atlas admit this function's network?"
+NO_NAMES = "The host in MONGODB_URI has no usable DNS records"
+NO_SETTINGS = "MONGODB_URI or MONGODB_DATABASE is not set"
+NO_URI = "MONGODB_URI is not a usable connection string"
+UNREAD = "Reading the secret MONGODB_SECRET_ARN failed: "
+NO_CREDENTIALS = "The secret MONGODB_SECRET_ARN is not JSON with username and password"
+REFUSED = {
+    "iam": "MongoDB refuses the execution role: is its ARN a database user in Atlas?",
+    "password": "MongoDB refuses the password in the secret: is it the database user's?",
+}
+DENIED = "MongoDB denies the operation: has the user readWrite on MONGODB_DATABASE?"
+
+
+@dataclass
+class Service:
+    """A service that is about to start, with all as it should be."""
+
+    cluster: Cluster
+    auth: Auth
+    variables: Variables
+    canaries: Canaries
+    resources: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def secret(self) -> str:
+        return self.cluster.secrets.values[self.variables["MONGODB_SECRET_ARN"]]
+
+    @secret.setter
+    def secret(self, value: str) -> None:
+        self.cluster.secrets.put(value, self.variables["MONGODB_SECRET_ARN"])
+
+
+# Spoils something and returns what mends it.
+Mend = Callable[[], object]
+Cause = Callable[[Service], Mend]
+
+
+def servers_down(service: Service) -> Mend:
+    for member in service.cluster.members:
+        member.stop()
+    return service.cluster.heal
+
+
+def black_hole(service: Service) -> Mend:
+    for proxy in service.cluster.proxies:
+        proxy.partition()
+    return service.cluster.heal
+
+
+def names_silent(service: Service) -> Mend:
+    service.cluster.atlas.outage = "silent"
+    return service.cluster.heal
+
+
+def names_fail(service: Service) -> Mend:
+    service.cluster.atlas.outage = "SERVFAIL"
+    return service.cluster.heal
+
+
+def no_such_name(service: Service) -> Mend:
+    service.cluster.atlas.outage = "NXDOMAIN"
+    return service.cluster.heal
+
+
+def certificate_expired(service: Service) -> Mend:
+    service.cluster.atlas.present_certificate(expired=True)
+    return service.cluster.heal
+
+
+def certificate_of_another_host(service: Service) -> Mend:
+    service.cluster.atlas.present_certificate("cluster0.another.example")
+    return service.cluster.heal
+
+
+def not_a_user(service: Service) -> Mend:
+    """Atlas doesn't know it, yet."""
+    atlas, variables = service.cluster.atlas, service.variables
+    if service.auth == "password":
+        user = json.loads(service.secret)
+        atlas.mongod.admin.admin.command("dropUser", user["username"])
+        return lambda: atlas.add_user(user["username"], user["password"], DATABASE)
+    key = f"other-{variables['AWS_ACCESS_KEY_ID']}".replace("-", "")
+    role = f"arn:aws:iam::123456789012:role/{key}"
+    session = key, variables["AWS_SECRET_ACCESS_KEY"], variables["AWS_SESSION_TOKEN"]
+    atlas.sts.add_session(role, *session)
+    variables["AWS_ACCESS_KEY_ID"] = key
+    return lambda: atlas.add_role(role, *session, DATABASE)
+
+
+def not_permitted(service: Service) -> Mend:
+    """Its user may read and write another database."""
+    admin = service.cluster.atlas.mongod.admin.admin
+    name = (
+        f"arn:aws:iam::123456789012:role/{service.variables['AWS_ACCESS_KEY_ID']}"
+        if service.auth == "iam"
+        else json.loads(service.secret)["username"]
+    )
+
+    def grant(database: str) -> None:
+        admin.command("updateUser", name, roles=[{"role": "readWrite", "db": database}])
+
+    grant("another")
+    return lambda: grant(DATABASE)
+
+
+def secret_holds(value: str | Callable[[dict[str, str]], object]) -> Cause:
+    """Text, or JSON made of what is right."""
+
+    def spoil(service: Service) -> Mend:
+        right = service.secret
+        service.secret = value if isinstance(value, str) else json.dumps(value(json.loads(right)))
+        return lambda: setattr(service, "secret", right)
+
+    return spoil
+
+
+def secret_not_json(service: Service) -> Mend:
+    """The password alone, as people might enter it."""
+    right = service.secret
+    service.secret = json.loads(right)["password"]
+    return lambda: setattr(service, "secret", right)
+
+
+def secret_missing(service: Service) -> Mend:
+    values, arn = service.cluster.secrets.values, service.variables["MONGODB_SECRET_ARN"]
+    right = values.pop(arn)
+    return lambda: setattr(service, "secret", right)
+
+
+def secrets_manager_says(code: str) -> Cause:
+    def spoil(service: Service) -> Mend:
+        service.cluster.secrets.refusal = code
+        return lambda: setattr(service.cluster.secrets, "refusal", None)
+
+    return spoil
+
+
+def secrets_manager_silent(service: Service) -> Mend:
+    proxy = service.resources.enter_context(FaultProxy(service.cluster.secrets.port))
+    service.variables["AWS_ENDPOINT_URL_SECRETS_MANAGER"] = f"http://{LOOPBACK}:{proxy.port}"
+    proxy.partition()
+    return proxy.heal
+
+
+EVERYWHERE: dict[str, tuple[Cause, str]] = {
+    "servers down": (servers_down, NO_SERVER),
+    "black hole": (black_hole, NO_SERVER),
+    "DNS silent": (names_silent, NO_NAMES),
+    "DNS failure": (names_fail, NO_NAMES),
+    "no such name": (no_such_name, NO_NAMES),
+    "certificate expired": (certificate_expired, NO_SERVER),
+    "certificate of another host": (certificate_of_another_host, NO_SERVER),
+    "not permitted": (not_permitted, DENIED),
+}
+CAUSES: dict[Auth, dict[str, tuple[Cause, str]]] = {
+    "iam": EVERYWHERE | {"not a user": (not_a_user, REFUSED["iam"])},
+    "password": EVERYWHERE
+    | {
+        "not a user": (not_a_user, REFUSED["password"]),
+        "secret not JSON": (secret_not_json, NO_CREDENTIALS),
+        "secret empty": (secret_holds(""), NO_CREDENTIALS),
+        "secret a list": (secret_holds(lambda it: list(it.values())), NO_CREDENTIALS),
+        "secret without username": (
+            secret_holds(lambda it: {"password": it["password"]}),
+            NO_CREDENTIALS,
+        ),
+        "secret without password": (
+            secret_holds(lambda it: {"username": it["username"]}),
+            NO_CREDENTIALS,
+        ),
+        "secret missing": (secret_missing, UNREAD + "ResourceNotFoundException"),
+        "secret denied": (
+            secrets_manager_says("AccessDeniedException"),
+            UNREAD + "AccessDeniedException",
+        ),
+        "Secrets Manager throttles": (
+            secrets_manager_says("ThrottlingException"),
+            UNREAD + "ThrottlingException",
+        ),
+        "Secrets Manager silent": (secrets_manager_silent, UNREAD + "ConnectTimeoutError"),
+    },
+}
+
+
+@pytest.fixture
+def service(
+    auth: Auth, small_cluster: Cluster, deployed: Deployer, canaries: Canaries
+) -> Iterator[Service]:
+    variables = deployed(layout="multi", auth=auth).variables(small_cluster.atlas.host)
+    variables |= small_cluster.environment | small_cluster.sign_in(auth)
+    service = Service(small_cluster, auth, variables, canaries)
+    with service.resources:
+        yield service
+
+
+@pytest.mark.parametrize(
+    ("auth", "name"),
+    [pytest.param(auth, name, id=f"{auth}-{name}") for auth in CAUSES for name in CAUSES[auth]],
+)
+def test_cause(
+    auth: Auth,
+    name: str,
+    service: Service,
+    deployed: Deployer,
+    canaries: Canaries,
+    figure: Callable[[str], None],
+) -> None:
+    cause, message = CAUSES[auth][name]
+    mend = cause(service)
+    try:
+        environment = start(service, deployed, canaries)
+        refused = environment.invoke(request("GET /items"))
+    finally:
+        mend()
+    pid = environment.pid
+    recovered = environment.invoke(request("GET /items"))
+
+    figure(f"INIT {environment.init_seconds:.1f} s, answer {refused.seconds:.1f} s")
+    if message != DENIED:  # to connect it may
+        assert message in errors(environment.init_logs)
+    assert refused.response["statusCode"] == 503
+    assert errors(refused.logs) == [message]
+    assert recovered.error is None
+    assert recovered.response["statusCode"] == 200, recovered.logs
+    assert environment.pid == pid
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        pytest.param("MONGODB_URI", "", NO_SETTINGS, id="no-uri"),
+        pytest.param("MONGODB_DATABASE", "", NO_SETTINGS, id="no-database"),
+        pytest.param("MONGODB_URI", "mongodb://[{}", NO_URI, id="brackets"),
+        pytest.param("MONGODB_URI", "mongodb://user:{}@host/", NO_URI, id="not-escaped"),
+        pytest.param("MONGODB_URI", "https://{}", NO_URI, id="scheme"),
+        pytest.param("MONGODB_URI", "mongodb+srv://a,{}/", NO_URI, id="hosts"),
+    ],
+)
+@pytest.mark.parametrize("auth", CAUSES)
+def test_settings(
+    variable: str,
+    value: str,
+    message: str,
+    service: Service,
+    deployed: Deployer,
+    canaries: Canaries,
+) -> None:
+    """A new deploy mends them, which makes new environments."""
+    right = service.variables[variable]
+    service.variables[variable] = value.format(canaries.new("part of a setting"))
+    environment = start(service, deployed, canaries)
+    refused = environment.invoke(request("GET /items"))
+    assert refused.response["statusCode"] == 503, refused
+    assert errors(environment.init_logs) == errors(refused.logs) == [message]
+
+    service.variables[variable] = right
+    deployed_again = start(service, deployed, canaries)
+    assert deployed_again.invoke(request("GET /items")).response["statusCode"] == 200
+
+
+def start(service: Service, deployed: Deployer, canaries: Canaries) -> WatchedEnvironment:
+    """An environment that is through INIT; it ends with the service."""
+    project = deployed(layout="multi", auth=service.auth)
+    return service.resources.enter_context(
+        WatchedEnvironment(
+            project.code,
+            project.functions[0].handler,
+            service.variables,
+            canaries=canaries,
+            hosts=service.cluster.hosts,
+        )
+    )
+
+
+def errors(logs: str) -> list[str]:
+    """The messages that are logged as errors."""
+    return [it["message"] for it in json_records(logs) if it.get("level") == "ERROR"]
