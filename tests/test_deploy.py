@@ -4,13 +4,14 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Baker
 from tests.support.atlas import Atlas
-from tests.support.baking import TEMPLATE, BakedProject, combinations
+from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations
 from tests.support.here import HERE, UV
 from tests.support.local_aws import LocalAws
 
@@ -66,6 +67,19 @@ def test_deploys_as_it_is(
     assert not [
         role for role in aws.client("iam").list_roles()["Roles"] if slug in role["RoleName"]
     ]
+
+
+@pytest.mark.parametrize("iac", OPTIONS["iac"])
+def test_deploys_with_the_files_of_other_answers_beside(
+    iac: str, tmp_path: Path, atlas: Atlas, aws: LocalAws
+) -> None:
+    """As `cookiecutter --no-input --accept-hooks no` leaves it."""
+    slug = f"orders-{uuid.uuid4().hex[:6]}"
+    project = bake(tmp_path, False, **HERE, iac=iac, network="public", project_slug=slug)
+    assert project.files >= {"template.yaml", "cdk.json", "atlas-bootstrap.yaml"}
+    with deployed(project, atlas, aws) as outputs:
+        let_in(project, outputs, atlas, aws)
+        call(project, outputs, aws)
 
 
 @contextmanager
