@@ -133,7 +133,7 @@ def test_objects_and_exceptions_do_not_show_them(
         refused = one.invoke({}).response
     assert "MongoClient(" in whole["objects"]
     assert whole["chain"] == []
-    assert any("TimeoutError" in it for it in broken["chain"])
+    assert any("pymongo" in it for it in broken["chain"][1:]), "down to the driver's errors"
     cause = "OperationFailure" if auth == "iam" else "JSONDecodeError"
     assert any(cause in it for it in refused["chain"]), "down to the cause"
 
