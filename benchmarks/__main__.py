@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cold_start, connections, endurance, report, size, warm
+from benchmarks import cold_start, connections, endurance, faults, report, size, warm
 from tests.support.baking import TEMPLATE
 
 RESULTS = Path(__file__).parent / "results"
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "connections": connections.measure,
     "size": size.measure,
     "bakes": size.measure_bakes,
+    "faults": faults.measure,
     "endurance": endurance.measure,
 }
 

@@ -11,6 +11,7 @@ TITLES = {
     "connections": "Connections over execution environments",
     "size": "Artefact and memory",
     "bakes": "Bake",
+    "faults": "Faults of the network and of nodes",
     "endurance": "Endurance",
 }
 PLOTS = ("warm", "cold_start", "connections", "endurance")
@@ -26,6 +27,11 @@ NOTES = {
     "boto3, pydantic and Powertools and without bytecode. All run from the same dependencies.",
     "connections": "Held: once all environments have been invoked 5 times, one after another. "
     "The client inside the handler is `inside.py`: it is freed after each invocation.",
+    "faults": "Statuses that the handlers answered with, and the median time that they took, IAM "
+    "and password together. The environment is frozen before the fault and thawed after it, at "
+    "once or when `MAX_IDLE` is over; or it runs, and the fault strikes while the primary answers. "
+    "`MAX_IDLE` is a second here, the driver's heartbeat half of one. Functions have 10 s, and 4 s "
+    "where nothing can succeed.",
     "endurance": "Items created, read, listed and deleted, while the environment is frozen and its "
     "connections and the server are cut off at random. The runtime client itself, awslambdaric, "
     "keeps some 140 bytes of each invocation, as the one shows whose handler does nothing.",
@@ -157,6 +163,8 @@ def cell(value: Any) -> str:
     match value:
         case None:
             return ""
+        case str():
+            return value
         case list():
             return " to ".join(map(cell, value))
         case float() if value < 100:

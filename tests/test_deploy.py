@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Baker
+from tests.lab.leaks import Canaries, LeakError
 from tests.support.atlas import Atlas
 from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations
 from tests.support.here import HERE, UV
@@ -55,6 +56,7 @@ def test_deploys_as_it_is(
         for function in functions:
             check_settings(project, function, atlas, outputs)
             check_role(function["Role"], project, outputs, aws)
+        check_secrets(project, outputs, functions, aws)
         path = "/" if answers["layout"] == "single" else "/items"
         assert aws.call(outputs["ApiUrl"], "GET", path, signed=False).status == 403
         groups = {group["logGroupName"] for group in log_groups(aws, slug)}
@@ -197,6 +199,36 @@ def check_role(
     if project.answers["auth"] == "password":
         expected["secretsmanager:GetSecretValue"] = outputs["DatabaseSecretArn"]
     assert granted == expected
+
+
+def check_secrets(
+    project: BakedProject,
+    outputs: dict[str, str],
+    functions: list[dict[str, Any]],
+    aws: LocalAws,
+) -> None:
+    """Neither the stack nor the logs of what it runs hold a credential."""
+    canaries = Canaries()
+    for function in functions:
+        _, key, token = aws.credentials_of(function["Role"])
+        canaries.add("secret key", key)
+        canaries.add("session token", token)
+    if project.answers["auth"] == "password":
+        arn = outputs["DatabaseSecretArn"]
+        secret = aws.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+        canaries.add("password", json.loads(secret)["password"])
+        with pytest.raises(LeakError, match="password"):
+            canaries.check(secret, "the secret itself")
+    stacks, stack = aws.client("cloudformation"), project.answers["project_slug"]
+    stages = ("Original", "Processed")
+    state = [
+        stacks.describe_stacks(StackName=stack),
+        stacks.describe_stack_resources(StackName=stack),
+        *(stacks.get_template(StackName=stack, TemplateStage=stage) for stage in stages),
+        *functions,
+        *(aws.logs(function["FunctionName"]) for function in functions),
+    ]
+    canaries.check(json.dumps(state, default=str), "the deployed state")
 
 
 def as_list(value: str | list[str]) -> list[str]:

@@ -152,7 +152,8 @@ FAULTS = {
     # A server that has just started may refuse for a moment, since it can't check the clients'
     # cluster time yet (code 211), and the driver doesn't try again.
     "restart": Fault(restart, ("any", "any", "any")),
-    "stepdown": Fault(step_down, LOST_CONNECTION, on_the_way="requests"),
+    # The driver tries again once: a second election meanwhile is one too many.
+    "stepdown": Fault(step_down, ("any", "any", "any"), on_the_way="requests"),
     "killed primary": Fault(kill, LOST_CONNECTION),
     # The others soon elect a primary, but take their time to copy from it: a majority is late.
     "primary cut off": Fault(cut_off_primary, ("reads succeed", "reads succeed", "reads succeed")),
