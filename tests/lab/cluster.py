@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from pymongo.database import Database
+from pymongo.errors import AutoReconnect
 
 from tests.lab.fault_proxy import FaultProxy
 from tests.lab.leaks import Canaries
@@ -134,8 +135,11 @@ class Cluster:
             member.resume()
             if not member.running:
                 member.launch()
-        wait_until(self._whole, "whole replica set")
+        wait_until(self._whole, "whole replica set", 90)
 
     def _whole(self) -> bool:
-        status = self.primary.admin.admin.command("replSetGetStatus")
+        try:
+            status = self.primary.admin.admin.command("replSetGetStatus")
+        except AutoReconnect:  # it is about to step down
+            return False
         return {member["stateStr"] for member in status["members"]} <= {"PRIMARY", "SECONDARY"}
