@@ -1,0 +1,108 @@
+"""Each recipe of a project's docs/recipes.md is a patch that the project's own checks pass with."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Baker
+from tests.support.baking import BakedProject, combinations
+from tests.support.mongod import Mongod
+from tests.support.templates import cdk_template, sam_template
+
+# Every place that a patch may find: with and without a VPC, a password, Atlas's resources.
+PROJECTS = [
+    pytest.param({**base.values[0], **rest}, id=f"{base.id}/{'/'.join(rest.values())}")
+    for base in combinations("layout", "iac")
+    for rest in (
+        {"auth": "iam", "atlas_setup": "stack", "network": "nat"},
+        {"auth": "password", "atlas_setup": "cli", "network": "public"},
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def mongod() -> Iterator[Mongod]:
+    """A mongod with authentication."""
+    with Mongod(auth=True) as server:
+        yield server
+
+
+def recipes(project: BakedProject) -> dict[str, str]:
+    """The sections of the page, without what comes before the first."""
+    _, *sections = re.split(r"^## (.*)\n", project.read("docs/recipes.md"), flags=re.MULTILINE)
+    return dict(zip(sections[::2], sections[1::2], strict=True))
+
+
+def follow(project: BakedProject, recipe: str) -> None:
+    """Do what a recipe says: run its `make`, apply its patch."""
+    for new in re.findall(r"First `make (new-function [^`]*)`", recipe):
+        project.run("make", "--silent", "--old-file=.venv", "RUN=", *new.split())
+    for patch in re.findall(r"```diff\n(.*?)```", recipe, re.DOTALL):
+        done = subprocess.run(
+            ["git", "apply", "--whitespace=error-all", "-"],
+            cwd=project.path,
+            input=patch,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr + patch
+
+
+def copy(project: BakedProject, folder: Path) -> BakedProject:
+    """A copy that may be changed."""
+    return BakedProject(Path(shutil.copytree(project.path, folder)), project.answers)
+
+
+@pytest.mark.parametrize("answers", combinations())
+def test_each_recipe_applies(answers: dict[str, str], baked: Baker, tmp_path: Path) -> None:
+    """Alone, in every combination, without a fixer after it."""
+    project = baked(**answers)
+    for number, recipe in enumerate(recipes(project).values()):
+        if "First `make" not in recipe:  # those take a while
+            follow(copy(project, tmp_path / str(number)), recipe)
+    for command in (["check"], ["format", "--check"]):
+        project.run("ruff", *command, str(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", PROJECTS)
+def test_the_checks_pass_with_all_recipes(
+    answers: dict[str, str], baked: Baker, mongod: Mongod, mypy_cache: str, tmp_path: Path
+) -> None:
+    project = copy(baked(**answers), tmp_path / "project")
+    for recipe in recipes(project).values():
+        follow(project, recipe)
+
+    project.run("ruff", "check")
+    project.run("ruff", "format", "--check")
+    project.run("mypy", "src", "scripts", "tests", env={"MYPY_CACHE_DIR": mypy_cache})
+    tests = project.run(sys.executable, "-m", "pytest", "-q", env={"MONGODB_URI": mongod.uri})
+    assert " passed" in tests.stdout
+    if answers["iac"] == "sam":
+        (tmp_path / "expanded.json").write_text(json.dumps(sam_template(project)), "utf-8")
+        lint = ["cfn-lint", "template.yaml", str(tmp_path / "expanded.json")]
+        project.run(*lint, "--non-zero-exit-code", "warning", "--region", "us-east-1")
+        template = sam_template(project)
+    else:
+        template = cdk_template(project, tmp_path / "cdk.out")
+    if answers["layout"] != "single":
+        check_schedule(project, template)
+
+
+def check_schedule(project: BakedProject, template: dict[str, dict[str, object]]) -> None:
+    """The schedule may invoke its function, and nothing else."""
+    resources = template["Resources"]
+    found = [it for it in resources.values() if "AWS::Scheduler::Schedule" in str(it)]
+    assert len(found) == 1
+    prefix = "RemoveOldItems" if project.answers["layout"] == "multi-lambda" else ""
+    [role] = [it for it in resources.values() if "scheduler.amazonaws.com" in str(it)]
+    actions = re.findall(r"lambda:\w+|'\*'", str(role))
+    assert actions == ["lambda:InvokeFunction"]
+    assert f"'{prefix}Function'" in str(role)
