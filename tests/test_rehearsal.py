@@ -61,6 +61,8 @@ def test_becomes_a_stack(
         assert unconditional <= made.keys() <= declared.keys()
         aws.delete_stack(layout)
         assert not left(aws), layout
+        types = {it["Type"] for it in declared.values() if it["Type"].startswith("MongoDB::")}
+        assert not [name for name in types if aws.atlas(name)], layout
     figure(", ".join(took))
 
 
@@ -68,6 +70,8 @@ def left(aws: LocalAws) -> list[str]:
     """Names of what a stack's deletion should have taken along."""
     ec2 = aws.client("ec2")
     groups = ec2.describe_security_groups()["SecurityGroups"]
+    gateways = ec2.describe_nat_gateways()["NatGateways"]
+    peerings = ec2.describe_vpc_peering_connections()["VpcPeeringConnections"]
     return [
         *(it["FunctionName"] for it in aws.client("lambda").list_functions()["Functions"]),
         *(it["RoleName"] for it in aws.client("iam").list_roles()["Roles"]),
@@ -78,6 +82,9 @@ def left(aws: LocalAws) -> list[str]:
         *(it["VpcId"] for it in ec2.describe_vpcs()["Vpcs"] if not it["IsDefault"]),
         *(it["VpcEndpointId"] for it in ec2.describe_vpc_endpoints()["VpcEndpoints"]),
         *(it["GroupName"] for it in groups if it["GroupName"] != "default"),
+        *(it["NatGatewayId"] for it in gateways if it["State"] != "deleted"),
+        *(it["AllocationId"] for it in ec2.describe_addresses()["Addresses"]),
+        *(it["VpcPeeringConnectionId"] for it in peerings if it["Status"]["Code"] != "deleted"),
     ]
 
 
