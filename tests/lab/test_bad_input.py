@@ -27,7 +27,7 @@ from tests.support.mongod import Mongod
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = 1_000
+EXAMPLES = 300
 LIMIT = 6 * 1024 * 1024  # bytes of a request that Lambda takes
 ITEM = {"sku": "MUG-0042", "name": "Mug", "quantity": 3}
 

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 ENVIRONMENTS = (1, 10)
 # All layouts and ways to sign in have been counted by then: fifty show that numbers don't matter,
 # with the fewest parts and with the most.
-FIFTY = (("single", "iam"), ("multi-lambda", "password"))
+FIFTY = (("single", "iam"),)
 INVOCATIONS = 3  # of each environment, on each of its routes
 HEARTBEAT = 0.5  # seconds between the monitors' polls, the least that the driver takes
 AT_ONCE = 4  # INITs under way, for two cores
