@@ -47,7 +47,7 @@ OTHERS = """
     awslambdaric boto3 botocore bson build cattr cattrs cdk_nag colorama conftest constructs
     dateutil dist dns execution_environment gridfs infra iniconfig jmespath jsii librt local
     mongodb mypy mypy_boto3_secretsmanager mypy_extensions mypyc new_function packaging pathspec
-    pluggy portable preflight py pygments pymongo pymongo_auth_aws pytest routes ruff
+    pluggy portable preflight publication py pygments pymongo pymongo_auth_aws pytest routes ruff
     runtime_client s3transfer scripts setup_atlas simplejson six snapshot_restore_py src tests
     typeguard typing_extensions urllib3
 """

@@ -16,6 +16,10 @@ from tests.support.cloudformation import Template
 from tests.support.once import Once
 from tests.support.templates import cdk_template, sam_template, synthesise
 
+# The `make` that runs the tests is none of those that the tests run.
+for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    os.environ.pop(name, None)
+
 Baker = Callable[..., BakedProject]
 Expand = Callable[..., Template]
 

@@ -113,7 +113,7 @@ def handler_of(project: BakedProject) -> tuple[Path, str, str]:
     """A handler's file, its first line, and the path of a request for it."""
     if project.answers["layout"] == "single":
         return project.source / "app.py", "    try:\n", "/"
-    first = '    query = event.get("queryStringParameters") or {}\n'
+    first = '    query = parameters(event, "queryStringParameters")\n'
     return project.source / "functions/list_items.py", first, "/items"
 
 
