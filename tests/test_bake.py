@@ -213,6 +213,7 @@ def test_the_project_can_be_cloned_on_windows(baked: Baker, answers: Answers) ->
     assert windows_faults(baked(**answers).files) == []
 
 
+@pytest.mark.slow  # for their number
 @pytest.mark.parametrize(
     "answers", [*combinations("layout", "auth", "iac"), *combinations("network", "atlas_setup")]
 )

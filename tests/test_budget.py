@@ -14,6 +14,7 @@ def functions(baked: Baker, layout: str) -> int:
     return sum(it["Type"] == "AWS::Serverless::Function" for it in resources)
 
 
+@pytest.mark.slow  # for their number
 @pytest.mark.parametrize("answers", combinations("layout", "network"))
 def test_all_functions_together_take_half_of_what_the_smallest_tier_admits(
     answers: dict[str, str], baked: Baker

@@ -239,6 +239,7 @@ def test_the_stack_may_be_made_and_nothing_else(answers: dict[str, str], baked: 
     assert [one for one in allowed if not matching(needed, [one])] == []
 
 
+@pytest.mark.slow  # for their number
 @pytest.mark.parametrize("answers", combinations("auth", "network"))
 def test_the_cdk_s_stack_may_the_same(answers: dict[str, str], baked: Baker) -> None:
     """As it is the same stack, but for the bucket that its code comes from."""
