@@ -305,7 +305,7 @@ QUICK = settings(
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
 )
-DEEP = settings(max_examples=60, deadline=None)
+DEEP = settings(max_examples=30, deadline=None)
 
 
 def is_line(text: str) -> bool:

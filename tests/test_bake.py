@@ -168,7 +168,13 @@ def test_tidy_text(baked: Baker, answers: Answers) -> None:
         project.parse(name)
 
 
-@pytest.mark.parametrize("slug", SLUGS)
+@pytest.mark.parametrize(
+    "slug",
+    [
+        slug if slug == "orders-service" else pytest.param(slug, marks=pytest.mark.slow)
+        for slug in SLUGS
+    ],
+)
 def test_clean_for_linter_and_formatter(slug: str, baked: Baker) -> None:
     """Every combination, under the settings it comes with, without a fixer."""
     named = {} if slug == "orders-service" else {"project_slug": slug}  # else it shares its bakes

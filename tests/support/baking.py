@@ -22,7 +22,9 @@ from unittest import mock
 
 import pytest
 import yaml
+from cookiecutter.environment import StrictEnvironment  # type: ignore[import-untyped]
 from cookiecutter.main import cookiecutter  # type: ignore[import-untyped]
+from jinja2.bccache import Bucket, BytecodeCache
 from markdown_it import MarkdownIt
 
 TEMPLATE = Path(__file__).resolve().parents[2]
@@ -86,6 +88,23 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     ".yaml": _yaml,
     ".yml": _yaml,
 }
+
+
+class _Compiled(BytecodeCache):
+    """What Jinja makes of the template's files, which is most of a bake's work."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if code := self._code.get(bucket.key):
+            bucket.bytecode_from_string(code)  # nothing, if the source is another
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
 
 
 @dataclass(frozen=True)
@@ -186,7 +205,11 @@ def bake_typed(output_dir: Path, /, **answers: str) -> BakedProject:
 
 
 def _bake(output_dir: Path, **options: Any) -> BakedProject:
-    with TemporaryDirectory() as home:
+    compiled = property(lambda _: _COMPILED, lambda *_: None)
+    with (
+        TemporaryDirectory() as home,
+        mock.patch.object(StrictEnvironment, "bytecode_cache", compiled, create=True),
+    ):
         config = Path(home, "config.yaml")
         config.write_text(
             json.dumps({"cookiecutters_dir": f"{home}/templates", "replay_dir": f"{home}/replay"}),

@@ -97,7 +97,7 @@ def _holds(expression: Any, values: Mapping[str, str], conditions: Mapping[str, 
         case "Fn::Contains":
             texts, text = (_resolve(it, values, conditions) for it in argument)
             return text in texts
-    raise NotImplementedError(function)
+    raise ValueError(f"no function of conditions: {function}")
 
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
