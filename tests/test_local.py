@@ -66,6 +66,12 @@ class Local:
         """What is to be read there."""
         return os.pread(self._log.fileno(), 10_000_000, 0).decode()
 
+    def expect(self, text: str) -> None:
+        """See it there, or soon: an answer may overtake what was written before it."""
+        with contextlib.suppress(TimeoutError):
+            wait_until(lambda: text in self.terminal, "text")
+        assert text in self.terminal
+
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, str]:
         """Send a request; return status and body of the answer."""
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self._port)) as connection:
@@ -172,14 +178,14 @@ def show_changes(project: BakedProject, local: Local) -> None:
     path.write_text(text.replace(first, f'    raise RuntimeError("in the handler")\n{first}'))
     assert local.call("GET", request) == opaque
     where = f'File "{path}", line {text[: text.index(first)].count(chr(10)) + 1}, in handler'
-    assert "[ERROR] RuntimeError: in the handler\nTraceback (most recent" in local.terminal
-    assert where in local.terminal
+    local.expect("[ERROR] RuntimeError: in the handler\nTraceback (most recent")
+    local.expect(where)
 
     path.write_text("this isn't Python\n")
     assert local.call("GET", request) == opaque
-    assert "SyntaxError" in local.terminal
+    local.expect("SyntaxError")
     assert local.call("GET", request, **{"content-length": "bad"}) == opaque
-    assert "ValueError: invalid literal for int()" in local.terminal
+    local.expect("ValueError: invalid literal for int()")
 
     path.write_text(text)
     local.get(request)
@@ -197,12 +203,12 @@ def test_ends_what_takes_too_long_or_ends_itself(mongod: Mongod, tmp_path: Path)
         sleep = 'import subprocess; subprocess.run(["sleep", "600"])'
         path.write_text(text.replace(first, f"    {sleep}\n{first}"))
         assert local.call("GET", request)[0] == 500
-        assert "The function took over 1.5 s." in local.terminal
+        local.expect("The function took over 1.5 s.")
         assert not [command for command in local.processes() if "sleep" in command]
 
         path.write_text(text.replace(first, f"    import os; os._exit(3)\n{first}"))
         assert local.call("GET", request)[0] == 500
-        assert "The function's process has ended." in local.terminal
+        local.expect("The function's process has ended.")
 
         path.write_text(text)
         local.get(request)
@@ -230,8 +236,8 @@ def test_starts_mongod_and_runs_without_the_compiled_client(tmp_path: Path) -> N
         changed = path.read_text("utf-8").replace(first, f"    raise RuntimeError\n{first}")
         path.write_text(changed)
         assert local.call("GET", request)[0] == 500
-        assert "the portable client" in local.terminal
-        assert "[ERROR] RuntimeError" in local.terminal
+        local.expect("the portable client")
+        local.expect("[ERROR] RuntimeError")
         assert [command for command in local.processes() if "mongod --dbpath" in command]
 
 
