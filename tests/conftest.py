@@ -5,14 +5,17 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.support.atlas import Atlas
 from tests.support.baking import CORE, BakedProject, bake, combinations
 from tests.support.cloudformation import Template
+from tests.support.local_aws import LocalAws
+from tests.support.mongod import Mongod
 from tests.support.once import Once
 from tests.support.templates import cdk_template, sam_template, synthesise
 
@@ -112,6 +115,27 @@ def mypy_cache(
     own = tmp_path_factory.mktemp("mypy")
     shutil.copytree(learned, own, dirs_exist_ok=True)
     return str(own)
+
+
+@pytest.fixture(scope="session")
+def mongod() -> Iterator[Mongod]:
+    """A mongod with authentication."""
+    with Mongod(auth=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def atlas() -> Iterator[Atlas]:
+    """What stands in for Atlas, before a mongod."""
+    with Atlas() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def aws(atlas: Atlas) -> Iterator[LocalAws]:
+    """A local AWS, whose functions find that Atlas."""
+    with LocalAws(atlas.environment) as account:
+        yield account
 
 
 @pytest.fixture

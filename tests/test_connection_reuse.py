@@ -26,18 +26,6 @@ INVOCATIONS = 1_000
 DATABASE = "app"
 
 
-@pytest.fixture(scope="module")
-def atlas() -> Iterator[Atlas]:
-    with Atlas() as cluster:
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[LocalAws]:
-    with LocalAws() as account:
-        yield account
-
-
 @pytest.mark.parametrize("answers", combinations("layout", "auth"))
 def test_a_thousand_warm_invocations_open_no_connection(
     answers: dict[str, str],

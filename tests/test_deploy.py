@@ -30,18 +30,6 @@ DEPLOYED = [
 ]
 
 
-@pytest.fixture(scope="module")
-def atlas() -> Iterator[Atlas]:
-    with Atlas() as cluster:
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def aws(atlas: Atlas) -> Iterator[LocalAws]:
-    with LocalAws(atlas.environment) as account:
-        yield account
-
-
 @pytest.mark.parametrize("answers", DEPLOYED)
 def test_deploys_as_it_is(
     answers: dict[str, str], baked: Baker, atlas: Atlas, aws: LocalAws

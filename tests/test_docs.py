@@ -12,7 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -242,18 +242,6 @@ def test_docker_is_told_what_there_is(baked: Baker) -> None:
     assert all(option in done.stdout for option in options)
 
 
-@pytest.fixture(scope="module")
-def atlas() -> Iterator[Atlas]:
-    with Atlas() as cluster:
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def aws(atlas: Atlas) -> Iterator[LocalAws]:
-    with LocalAws(atlas.environment) as account:
-        yield account
-
-
 class Reader:
     """Somebody who follows a README, with the programs that it asks for."""
 
@@ -319,12 +307,6 @@ STATE = {
 def script(path: Path, text: str) -> None:
     path.write_text(f"#!/usr/bin/env bash\n{text}\n")
     path.chmod(0o755)
-
-
-@pytest.fixture(scope="module")
-def mongod() -> Iterator[Mongod]:
-    with Mongod(auth=True) as server:
-        yield server
 
 
 @pytest.mark.slow

@@ -30,13 +30,6 @@ pytestmark = NEEDS_A_SHELL
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
-@pytest.fixture(scope="module")
-def mongod() -> Iterator[Mongod]:
-    """A mongod with authentication."""
-    with Mongod(auth=True) as server:
-        yield server
-
-
 class Local:
     """`make local`, with this test's Python in the place of the project's environment."""
 

@@ -3,7 +3,6 @@
 import json
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,13 +33,6 @@ PROJECTS = [
         ("multi-lambda", {"auth": "iam", "atlas_setup": "stack", "network": "peering"}),
     )
 ]
-
-
-@pytest.fixture(scope="module")
-def mongod() -> Iterator[Mongod]:
-    """A mongod with authentication."""
-    with Mongod(auth=True) as server:
-        yield server
 
 
 def make(project: BakedProject, name: str, route: str = "", *, check: bool = True) -> str:
@@ -165,17 +157,15 @@ def test_adds_all_or_nothing(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_new_function_is_deployed_and_answers(tmp_path: Path) -> None:
+def test_a_new_function_is_deployed_and_answers(
+    atlas: Atlas, aws: LocalAws, tmp_path: Path
+) -> None:
     slug = f"orders-{uuid.uuid4().hex[:6]}"
     project = bake(tmp_path, layout="multi-lambda", network="public", project_slug=slug, **HERE)
     for name, route in ADDED.items():
         make(project, name, route)
 
-    with (
-        Atlas() as atlas,
-        LocalAws(atlas.environment) as aws,
-        deployed(project, atlas, aws) as outputs,
-    ):
+    with deployed(project, atlas, aws) as outputs:
         let_in(project, outputs, atlas, aws)
         assert len({it["Role"] for it in functions_of(outputs, aws)}) == 5 + len(ADDED)
         body = {"database": "app", "ping": 1.0}

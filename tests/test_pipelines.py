@@ -270,24 +270,6 @@ CHECKED: list[dict[str, str]] = [
 
 
 @pytest.fixture(scope="module")
-def atlas() -> Iterator[Atlas]:
-    with Atlas() as cluster:
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def aws(atlas: Atlas) -> Iterator[LocalAws]:
-    with LocalAws(atlas.environment) as account:
-        yield account
-
-
-@pytest.fixture(scope="module")
-def mongod() -> Iterator[Mongod]:
-    with Mongod(auth=True) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What a runner has and the actions add; what the jobs install themselves stays in a folder."""
     programs, installed = tmp_path_factory.mktemp("bin"), tmp_path_factory.mktemp("tools")
@@ -305,12 +287,21 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", CHECKED, ids=lambda answers: "/".join(answers.values()))
-def test_ci(answers: dict[str, str], tools: dict[str, str], tmp_path: Path, mongod: Mongod) -> None:
+def test_ci(
+    answers: dict[str, str],
+    tools: dict[str, str],
+    tmp_path: Path,
+    mongod: Mongod,
+    mypy_cache: str,
+) -> None:
     """Every step passes on a project as baked, and leaves no change behind."""
     project = bake(tmp_path, **answers)
     commit(project)
     runner = Runner(
-        project.path, lambda *_: {}, environment=tools, services={"MONGODB_URI": mongod.uri}
+        project.path,
+        lambda *_: {},
+        environment={**tools, "MYPY_CACHE_DIR": mypy_cache},
+        services={"MONGODB_URI": mongod.uri},
     )
     assert runner.run("ci.yml", "check") is not None
 

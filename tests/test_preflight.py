@@ -1,7 +1,6 @@
 """`make deploy`: what can't work is refused in a sentence, before anything is built."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,6 @@ from tests.support.local_aws import LocalAws
 
 AWS = TEMPLATE / ".tools/aws/bin"
 HOST = "ClusterHost=cluster0.x7k2p.mongodb.net"
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[LocalAws]:
-    with LocalAws() as account:
-        yield account
 
 
 def deploy(project: BakedProject, parameters: str = "", **environment: str) -> list[str]:

@@ -5,25 +5,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Baker
-from tests.support.baking import TEMPLATE, bake, combinations
+from tests.support.baking import TEMPLATE, TIDY, BakedProject, bake, combinations
 from tests.support.mongod import Mongod, mongod_binary
 from tests.support.once import Once
 
 SAM = TEMPLATE / ".tools/sam/bin/sam"
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-
-
-@pytest.fixture(scope="session")
-def mongod() -> Iterator[Mongod]:
-    """A mongod with authentication."""
-    with Mongod(auth=True) as server:
-        yield server
 
 
 @pytest.mark.slow
@@ -93,7 +85,7 @@ def test_passes_its_own_tests_of_the_infrastructure(
         done = subprocess.run(
             [sys.executable, "-B", "-c", RUN_INFRA_TESTS],
             input=json.dumps([str(baked(**one).path) for one in alike]),
-            env={**os.environ, "MONGODB_URI": mongod.uri, "PATH": PATH},
+            env={**os.environ, **TIDY, "MONGODB_URI": mongod.uri, "PATH": PATH},
             capture_output=True,
             text=True,
             check=False,
@@ -238,22 +230,17 @@ def test_the_guard_finds_a_misplaced_client(
 ) -> None:
     module, replacements, answer = MISPLACEMENTS[name]
     original = baked(layout="single")
-    project = tmp_path / "project"
-    shutil.copytree(original.path, project)
-    source = project / "src" / original.package / module
+    copy = shutil.copytree(original.path, tmp_path / "project")
+    project = BakedProject(copy, original.answers)
+    source = project.source / module
     text = source.read_text("utf-8")
     for old, new in replacements.items():
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     source.write_text(text, "utf-8")
 
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", GUARD],
-        cwd=project,
-        env={**os.environ, "MONGODB_URI": mongod.uri},
-        capture_output=True,
-        text=True,
-        check=False,
+    result = project.run(
+        sys.executable, "-m", "pytest", "-q", GUARD, env={"MONGODB_URI": mongod.uri}, check=False
     )
 
     assert result.returncode == 1, result.stdout

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,13 +26,6 @@ PROJECTS = [
         combinations("layout", "iac"), itertools.cycle((*AROUND, *reversed(AROUND))), strict=False
     )
 ]
-
-
-@pytest.fixture(scope="module")
-def mongod() -> Iterator[Mongod]:
-    """A mongod with authentication."""
-    with Mongod(auth=True) as server:
-        yield server
 
 
 def recipes(project: BakedProject) -> dict[str, str]:

@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +53,6 @@ ROUTE = """
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     return Repository(tmp_path_factory.mktemp("repository"))
-
-
-@pytest.fixture(scope="module")
-def mongod() -> Iterator[Mongod]:
-    with Mongod(auth=True) as server:
-        yield server
 
 
 def test_the_version_is_the_newest_release_or_leads_to_the_next() -> None:

@@ -47,9 +47,11 @@ CORE = tuple(
 """The options whose product is tested in full; the others are covered pairwise."""
 
 # Shared bakes stay exactly as baked: tools that run inside one keep their caches to themselves.
+# Nor has a project the plugins that these tests use.
 TIDY = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTEST_ADDOPTS": "-p no:cacheprovider",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     "RUFF_NO_CACHE": "true",
     "MYPY_CACHE_DIR": os.devnull,
 }

@@ -45,7 +45,7 @@ class GetSecretValue(BaseHTTPRequestHandler):
 @pytest.fixture
 def secrets_manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManager]:
     with SecretsManager() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", url)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
