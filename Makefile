@@ -8,6 +8,8 @@ PYTHON ?= python3
 UV := .tools/uv/bin/uv
 SYNC = $(UV) pip sync --quiet --require-hashes --python
 VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON)
+# One process more than there are cores: tests wait, for servers and for timeouts.
+WORKERS = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 TOOLS = sam cdk checkov ministack aws actionlint mermaid cookiecutter-2.6
 
 .PHONY: help
@@ -58,7 +60,7 @@ test: setup ## everything: lint, types, bakes, real deploys, the Lambda lab
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
-	@.venv/bin/python -m pytest -q -n auto --dist worksteal --durations 25 || { \
+	@.venv/bin/python -m pytest -q -n $(WORKERS) --dist worksteal --durations 25 || { \
 	  echo "What failed, once more and alone: servers are slow when the machine is busy"; \
 	  .venv/bin/python -m pytest -q --last-failed --last-failed-no-failures none; }
 

@@ -124,14 +124,14 @@ def mongod() -> Iterator[Mongod]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def atlas() -> Iterator[Atlas]:
     """What stands in for Atlas, before a mongod."""
     with Atlas() as cluster:
         yield cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def aws(atlas: Atlas) -> Iterator[LocalAws]:
     """A local AWS, whose functions find that Atlas."""
     with LocalAws(atlas.environment) as account:
