@@ -152,6 +152,8 @@ def built(
             with pytest.MonkeyPatch.context() as patch:
                 for name in names:
                     patch.setenv(name, canaries.new(name))
+                # Where Python would put bytecode, which the artefact must hold all the same.
+                patch.setenv("PYTHONPYCACHEPREFIX", str(folder / "pycache"))
                 project = bake(folder, **HERE, auth=auth)
                 project.run(sys.executable, "scripts/build.py", str(folder / "code"), env=UV)
             folders[auth] = [project.path, folder / "code"]

@@ -47,7 +47,7 @@ def compile_bytecode(output: Path) -> None:
         print(f"No Python {PYTHON} here to compile with, so cold starts will be slower.")
         print(f"To get it: uv python install {PYTHON}")
         return
-    command = [found.stdout.strip(), "-m", "compileall", "-q", "-j", "0"]
+    command = [found.stdout.strip(), "-I", "-m", "compileall", "-q", "-j", "0"]
     command += ["--invalidation-mode", "unchecked-hash", str(output)]
     subprocess.run(command, check=True)  # noqa: S603
 
