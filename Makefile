@@ -34,7 +34,7 @@ $(UV): requirements/uv.txt
 	@echo "setting up .venv"
 	@$(VENV) .venv
 	@$(SYNC) --python .venv $<
-	@.venv/bin/python -c "import aws_cdk.aws_lambda"
+	@PATH=$(CURDIR)/.venv/bin:$$PATH python -c "import aws_cdk.aws_lambda"
 	@touch $@
 
 .tools/%/.synced: requirements/%.txt $(UV)
