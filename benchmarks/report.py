@@ -27,6 +27,9 @@ NOTES = {
     "boto3, pydantic and Powertools and without bytecode. All run from the same dependencies.",
     "connections": "Held: once all environments have been invoked 5 times, one after another. "
     "The client inside the handler is `inside.py`: it is freed after each invocation.",
+    "bakes": "All libraries have their bytecode. The empty template takes what Cookiecutter needs "
+    "to start. Each hook is a process more; the rest is Jinja, which compiles the files of all "
+    "answers before a hook removes those that weren't chosen.",
     "faults": "Statuses that the handlers answered with, and the median time that they took, IAM "
     "and password together. The environment is frozen before the fault and thawed after it, at "
     "once or when `MAX_IDLE` is over; or it runs, and the fault strikes while the primary answers. "
