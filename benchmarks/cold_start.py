@@ -1,4 +1,7 @@
-"""Cold starts: from the start of the process to the first answer from the database."""
+"""Cold starts: from the start of the process to the first answer from the database.
+
+With all of this machine's CPU, and with the share that Lambda gives with the template's memory.
+"""
 
 import json
 import subprocess
@@ -22,11 +25,21 @@ EVENT = {"version": "2.0", "routeKey": "GET /"}
 
 def measure() -> dict[str, Any]:
     """Milliseconds, the variants in turn, over SRV, TLS and authentication."""
+    return measure_both(cpu_limited=False)
+
+
+def measure_limited() -> dict[str, Any]:
+    """The same with a share of CPU. Raises NoCpuShareError where there are no cgroups for it."""
+    return measure_both(cpu_limited=True)
+
+
+def measure_both(*, cpu_limited: bool) -> dict[str, Any]:
+    """With either auth."""
     rows = {}
     with Atlas() as atlas, LocalAws() as aws:
         for auth in ("iam", "password"):
             variables = atlas.environment | variables_for(auth, atlas, aws)
-            for name, row in measure_auth(auth, variables).items():
+            for name, row in measure_auth(auth, variables, cpu_limited).items():
                 rows[f"{auth}: {name}"] = row
     return {"unit": "ms", "rows": rows}
 
@@ -54,7 +67,7 @@ def variables_for(auth: str, atlas: Atlas, aws: LocalAws) -> dict[str, str]:
     }
 
 
-def measure_auth(auth: str, variables: dict[str, str]) -> dict[str, Any]:
+def measure_auth(auth: str, variables: dict[str, str], cpu_limited: bool) -> dict[str, Any]:
     with built(layout="single", auth=auth) as (project, code), TemporaryDirectory() as folder:
         ours, least = f"{project.package}.app.handler", f"least_{auth}.handler"
         plain = without_bytecode(code, Path(folder, "plain"))
@@ -72,7 +85,9 @@ def measure_auth(auth: str, variables: dict[str, str]) -> dict[str, Any]:
             order = list(variants.items())[:: -1 if number % 2 else 1]
             for name, (where, handler) in order:
                 start = time.perf_counter()
-                with ExecutionEnvironment(where, handler, variables) as environment:
+                with ExecutionEnvironment(
+                    where, handler, variables, cpu_limited=cpu_limited
+                ) as environment:
                     invocation = environment.invoke(EVENT)
                     times[name].append((time.perf_counter() - start) * 1000)
                     assert invocation.error is None, invocation.logs

@@ -8,6 +8,7 @@ from typing import Any
 TITLES = {
     "warm": "Warm invocation: find one document",
     "cold_start": "Cold start to the first answer from the database",
+    "cold_start_512_mb": "The same with the CPU of 512 MB",
     "connections": "Connections over execution environments",
     "size": "Artefact and memory",
     "bakes": "Bake",
@@ -25,6 +26,8 @@ NOTES = {
     "cold_start": "From the start of the process to the answer, over SRV, TLS and authentication. "
     "Least code is `least_iam.py` and `least_password.py`; the usual shape is `usual.py`, with "
     "boto3, pydantic and Powertools and without bytecode. All run from the same dependencies.",
+    "cold_start_512_mb": "Lambda gives CPU in proportion to memory, one for 1,769 MB. A cgroup "
+    "limits the process to the share that goes with the template's `MemorySize`.",
     "connections": "Held: once all environments have been invoked 5 times, one after another. "
     "The client inside the handler is `inside.py`: it is freed after each invocation.",
     "bakes": "All libraries have their bytecode. The empty template takes what Cookiecutter needs "
@@ -78,15 +81,15 @@ def figures(results: Path) -> str:
             f"| {rows['ours'][ratio]:.2f} times the bare driver; a client inside the handler takes "
             f"{rows['client inside the handler'][ratio]:.0f} times |"
         )
-    if "cold_start" in found:
-        rows = found["cold_start"]["rows"]
-        for auth in ("iam", "password"):
+    for name, cpu in ("cold_start", ""), ("cold_start_512_mb", ", CPU of 512 MB"):
+        rows = found.get(name, {}).get("rows", {})
+        for auth in ("iam", "password") if rows else ():
             ours, least, usual = (
-                rows[f"{auth}: {name}"]
-                for name in ("ours", "least code", "usual shape, no bytecode")
+                rows[f"{auth}: {variant}"]
+                for variant in ("ours", "least code", "usual shape, no bytecode")
             )
             lines.append(
-                f"| Cold start to the first answer, `auth={auth}` | {ours['median']:.0f} ms "
+                f"| Cold start to the first answer, `auth={auth}`{cpu} | {ours['median']:,.0f} ms "
                 f"| {ours['ratio to least code']:.2f} times the least code that does it; "
                 f"the usual shape takes {usual['median'] / least['median']:.1f} times |"
             )

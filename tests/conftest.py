@@ -14,6 +14,7 @@ import pytest
 from tests.support.atlas import Atlas
 from tests.support.baking import CORE, BakedProject, bake, combinations
 from tests.support.cloudformation import Template
+from tests.support.cpu_share import why_not
 from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
 from tests.support.once import Once
@@ -122,6 +123,13 @@ def mongod() -> Iterator[Mongod]:
     """A mongod with authentication."""
     with Mongod(auth=True) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cpu_shares() -> None:
+    """Skips the test where a function's share of CPU can't be had."""
+    if reason := why_not():
+        pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")

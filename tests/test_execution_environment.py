@@ -10,6 +10,7 @@ from textwrap import dedent
 
 import pytest
 
+from tests.support.cpu_share import share
 from tests.support.execution_environment import (
     EnvironmentLostError,
     ExecutionEnvironment,
@@ -51,6 +52,24 @@ def test_process_sees_lambdas_variables_and_no_others(
     assert seen["env"]["MONGODB_DATABASE"] == "app"
     assert seen["env"]["LAMBDA_TASK_ROOT"] == seen["cwd"] == seen["path"] == str(folder)
     assert not list(folder.rglob("*.pyc")), "the task root is read-only on Lambda"
+
+
+@pytest.mark.usefixtures("cpu_shares")
+@pytest.mark.parametrize("memory", [128, 512])
+def test_memory_buys_a_share_of_cpu(code: Code, memory: int) -> None:
+    folder = code("""
+        import time
+        def handler(event, context):
+            began, used = time.perf_counter(), time.process_time()
+            while time.process_time() - used < 0.2:
+                pass
+            return (time.process_time() - used) / (time.perf_counter() - began)
+    """)
+    with ExecutionEnvironment(
+        folder, "app.handler", memory=memory, cpu_limited=True
+    ) as environment:
+        used = environment.invoke({}).response
+    assert used <= 1.2 * share(memory)
 
 
 def test_context_has_the_invocations_own_deadline_and_ids(code: Code) -> None:

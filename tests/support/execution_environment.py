@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from tests.support.cpu_share import cpu_share
 from tests.support.servers import LOOPBACK
 
 INIT_LIMIT = 10.0  # seconds, of Lambda's on-demand functions
@@ -67,8 +68,9 @@ class ExecutionEnvironment:
     of this process. The attribute `environment` has all of them afterwards, so
     `environment["AWS_ACCESS_KEY_ID"]` and so on are the function's credentials.
     The code directory is its working directory and first on its module path. Bytecode isn't
-    written, as Lambda's file system is read-only. `memory` (MB) is announced, neither enforced
-    nor turned into a share of CPU. One invocation at a time.
+    written, as Lambda's file system is read-only. `memory` (MB) is announced and not enforced; with
+    `cpu_limited` the process has the share of CPU that Lambda gives with it, which raises
+    NoCpuShareError where cgroups don't allow that. One invocation at a time.
     """
 
     init_seconds: float  # from the start of the process to its first call of /next
@@ -81,11 +83,14 @@ class ExecutionEnvironment:
         environment: Mapping[str, str] | None = None,
         *,
         memory: int = 512,
+        cpu_limited: bool = False,
         timeout: float = 10.0,
         function_name: str = "function",
     ) -> None:
         self.timeout = timeout
         self._code_dir = code_dir
+        self._memory = memory
+        self._cpu_limited = cpu_limited
         self._command = [sys.executable, "-B", "-m", "awslambdaric", handler]
         self.environment = _lambda_variables(code_dir, handler, memory, function_name)
         self.environment |= environment or {}
@@ -119,6 +124,11 @@ class ExecutionEnvironment:
     def start(self) -> None:
         """Run INIT; returns at the first /next. InitError if it fails or takes over 10 s."""
         self.stop()
+        command = self._command
+        if self._cpu_limited:
+            processes = self._resources.enter_context(cpu_share(self._memory))
+            # The shell limits itself before it becomes the process, and so all of INIT.
+            command = ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(processes), *command]
         self._api = _RuntimeApi()
         self._resources.callback(self._api.close)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
@@ -127,7 +137,7 @@ class ExecutionEnvironment:
         self.environment["AWS_LAMBDA_RUNTIME_API"] = f"{LOOPBACK}:{self._api.server_port}"
         began = time.perf_counter()
         self._process = subprocess.Popen(
-            self._command,
+            command,
             cwd=self._code_dir,
             env=self.environment,
             stdin=subprocess.DEVNULL,
