@@ -13,6 +13,7 @@ from tests.conftest import Baker
 from tests.lab.leaks import Canaries, LeakError
 from tests.support.atlas import Atlas
 from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations
+from tests.support.budget import TIERS, reserved_concurrency
 from tests.support.here import HERE, UV
 from tests.support.local_aws import LocalAws
 
@@ -44,6 +45,7 @@ def test_deploys_as_it_is(
         for function in functions:
             check_settings(project, function, atlas, outputs)
             check_role(function["Role"], project, outputs, aws)
+        check_concurrency(functions, aws)
         check_secrets(project, outputs, functions, aws)
         path = "/" if answers["layout"] == "single" else "/items"
         assert aws.call(outputs["ApiUrl"], "GET", path, signed=False).status == 403
@@ -187,6 +189,16 @@ def check_role(
     if project.answers["auth"] == "password":
         expected["secretsmanager:GetSecretValue"] = outputs["DatabaseSecretArn"]
     assert granted == expected
+
+
+def check_concurrency(functions: list[dict[str, Any]], aws: LocalAws) -> None:
+    """Each function reserves its part of what a free cluster admits: the network is public."""
+    for function in functions:
+        reserved = aws.client("lambda").get_function_concurrency(
+            FunctionName=function["FunctionName"]
+        )
+        limit = reserved_concurrency(TIERS["M0"], len(functions))
+        assert reserved["ReservedConcurrentExecutions"] == limit
 
 
 def check_secrets(
