@@ -55,9 +55,6 @@ class ExecutionEnvironment:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
             start_new_session=True,  # Ctrl-C is for us
         )
         threading.Thread(target=self._show_output, daemon=True).start()
@@ -92,9 +89,10 @@ class ExecutionEnvironment:
     def _show_output(self) -> None:
         """Copy what the process writes to the terminal."""
         # The runtime client ends the lines of a traceback by carriage returns, so that they make
-        # one log event. Text mode turns them into line feeds.
+        # one log event. Written at once, they stay together here too.
         for line in self._process.stdout or ():
-            sys.stderr.write(line)
+            text = line.decode("utf-8", "replace")
+            sys.stderr.write(text.replace("\r\n", "\n").replace("\r", "\n"))
 
     def stop(self) -> None:
         """End the process and what it started, without a warning, as Lambda does."""
