@@ -28,6 +28,10 @@ Baker = Callable[..., BakedProject]
 Expand = Callable[..., Template]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="count 50 environments of every layout")
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that the worker processes of the test run share: theirs are side by side in it."""

@@ -32,9 +32,7 @@ from tests.support.servers import wait_until
 pytestmark = pytest.mark.slow
 
 ENVIRONMENTS = (1, 10)
-# All layouts and ways to sign in have been counted by then: fifty show that numbers don't matter,
-# with the fewest parts and with the most.
-FIFTY = (("single", "iam"),)
+MANY = 50  # with --long for all, otherwise once
 INVOCATIONS = 3  # of each environment, on each of its routes
 HEARTBEAT = 0.5  # seconds between the monitors' polls, the least that the driver takes
 AT_ONCE = 4  # INITs under way, for two cores
@@ -117,12 +115,19 @@ def open_standalone() -> Iterator[Mongod]:
         yield mongod
 
 
+@pytest.fixture(scope="module")
+def many(request: pytest.FixtureRequest) -> bool:
+    """Whether to take the minutes that it takes to start so many."""
+    return bool(request.config.getoption("--long"))
+
+
 @pytest.mark.parametrize("answers", combinations("layout", "auth"))
 def test_replica_set(
     answers: dict[str, str],
     deployed: Deployer,
     cluster: Cluster,
     stack: ExitStack,
+    many: bool,
     figure: Callable[[str], None],
 ) -> None:
     layout, auth = answers["layout"], answers["auth"]
@@ -132,7 +137,7 @@ def test_replica_set(
     variables = cluster.environment | cluster.sign_in("iam" if auth == "iam" else "password")
     variables |= project.variables(cluster.atlas.host, heartbeatFrequencyMS="500")
     nodes = Nodes(members, [cluster.proxy(it) for it in members], variables)
-    numbers = (*ENVIRONMENTS, 50) if (layout, auth) in FIFTY else ENVIRONMENTS
+    numbers = (*ENVIRONMENTS, MANY) if many or (layout, auth) == ("single", "iam") else ENVIRONMENTS
 
     figure(count(Service(project, variables, stack), nodes, numbers))
 
@@ -145,13 +150,15 @@ def test_standalone(
     open_standalone: Mongod,
     canaries: Canaries,
     stack: ExitStack,
+    many: bool,
     figure: Callable[[str], None],
 ) -> None:
     project = deployed(layout=answers["layout"], auth=answers["auth"])
     mongod = standalone if answers["auth"] == "password" else open_standalone
     nodes = alone(mongod, project, canaries, stack)
 
-    figure(count(Service(project, nodes.variables, stack), nodes, ENVIRONMENTS))
+    numbers = (*ENVIRONMENTS, MANY) if many else ENVIRONMENTS
+    figure(count(Service(project, nodes.variables, stack), nodes, numbers))
 
 
 def test_a_driver_that_streams_would_be_noticed(
