@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.support.servers import wait_until
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 MEMORY_OF_ONE_CPU = 1769  # MB
@@ -41,7 +42,7 @@ def cpu_share(memory: int) -> Iterator[Path]:
     with contextlib.ExitStack() as resources:
         try:
             group = Path(tempfile.mkdtemp(prefix="lambda-", dir=parent))
-            resources.callback(_remove, group)
+            resources.callback(wait_until, lambda: _gone(group), "empty cgroup")
             for name, value in limits.items():
                 (group / name).write_text(value)
         except OSError as error:
@@ -61,11 +62,8 @@ def why_not() -> str | None:
     return None
 
 
-def _remove(group: Path) -> None:
+def _gone(group: Path) -> bool:
     """Remove an empty cgroup; the kernel takes a moment to clear out who was killed."""
-    for _ in range(100):
-        with contextlib.suppress(OSError):
-            group.rmdir()
-            return
-        time.sleep(0.01)
-    group.rmdir()
+    with contextlib.suppress(OSError):
+        group.rmdir()
+    return not group.exists()
