@@ -9,7 +9,8 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from os import environ
@@ -22,9 +23,9 @@ import cfnlint  # type: ignore[import-untyped]
 TEMPLATE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TEMPLATE))
 
-from tests.support.baking import OPTIONS  # noqa: E402
+from scripts.refresh import UV, locked_answers, versions_only  # noqa: E402
+from tests.support.baking import OPTIONS, bake  # noqa: E402
 
-UV = TEMPLATE / ".tools/uv/bin/uv"
 LIFECYCLE = Path(cfnlint.__file__).parent / "data/AdditionalSpecs/LmbdRuntimeLifecycle.json"
 RUNTIMES = OPTIONS["python_version"]
 LAMBDA = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
@@ -46,17 +47,43 @@ class Target(NamedTuple):
     wheels_only: bool = False  # as scripts/build.py of the projects installs
 
 
-def targets() -> Iterator[Target]:
-    """Yield every lock for every platform and Python that it is for."""
-    for lock in sorted((TEMPLATE / "templates/requirements").glob("*.txt")):
+def targets(projects: Path) -> Iterator[Target]:
+    """Yield every lock for every platform and Python that it is for.
+
+    In the folder `projects`, `export` has written what those of the projects hold.
+    """
+    for lock in sorted(projects.glob("*.lambda.txt")):
         for architecture in OPTIONS["architecture"]:
             for python in RUNTIMES:
                 yield Target(lock, LAMBDA[architecture], python, wheels_only=True)
-    for lock in sorted((TEMPLATE / "templates/requirements/dev").glob("*.txt")):
+    for lock in sorted(projects.glob("*.dev.txt")):
         yield from (Target(lock, machine, python) for machine in MACHINES for python in ends())
     for lock in sorted((TEMPLATE / "requirements").glob("*.txt")):
         machines = MACHINES if lock.stem in ELSEWHERE else MACHINES[:1]
         yield from (Target(lock, machine, python) for machine in machines for python in ends())
+
+
+def export(lock: Path, answers: Mapping[str, str], projects: Path, cache: str) -> list[str]:
+    """Write what the lock of a project holds, with hashes; return the versions that are gone.
+
+    `NAME.lambda.txt` is what runs in Lambda, `NAME.dev.txt` that and the tools.
+    """
+    with TemporaryDirectory() as folder:
+        project = bake(Path(folder), **answers)
+        for kind, groups in (("lambda", ["--no-dev"]), ("dev", [])):
+            command = [str(UV), "export", "--no-emit-project", "--python", sys.executable, *groups]
+            text = project.run(*command, env={"UV_CACHE_DIR": cache}).stdout
+            (projects / f"{lock.stem}.{kind}.txt").write_text(text, "utf-8")
+        completed = versions(versions_only(project.read("uv.lock")))
+    return [
+        f"{lock.name}: {name} {version} is gone"
+        for name, version in sorted(versions(lock.read_text("utf-8")) - completed)
+    ]
+
+
+def versions(lock: str) -> set[tuple[str, str]]:
+    """Return names and versions in a uv.lock."""
+    return {(it["name"], it["version"]) for it in tomllib.loads(lock)["package"]}
 
 
 def ends() -> tuple[str, str]:
@@ -159,10 +186,16 @@ def misplaced_runtimes() -> list[str]:
 
 def main() -> None:
     """Print what is wrong and end with 1, or say what was looked at."""
-    wanted = list(targets())
-    locks = sorted({target.lock for target in wanted})
-    with TemporaryDirectory() as cache, ThreadPoolExecutor(4) as threads:
-        found = [
+    answers = locked_answers()
+    with (
+        TemporaryDirectory() as cache,
+        TemporaryDirectory() as projects,
+        ThreadPoolExecutor(4) as threads,
+    ):
+        found = [export(lock, answers[lock], Path(projects), cache) for lock in answers]
+        wanted = list(targets(Path(projects)))
+        locks = sorted({target.lock for target in wanted})
+        found += [
             *threads.map(lambda lock: missing_files(lock, cache), locks),
             *threads.map(lambda target: unresolved(target, cache), wanted),
             *threads.map(unavailable, PACKAGE_LOCKS),

@@ -5,10 +5,11 @@ set up with; the versions that the generated pipelines install follow from them.
 by the commit of their newest release, which `git ls-remote` tells.
 """
 
+import json
 import re
-import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from itertools import product
 from os import environ, pathsep
@@ -22,6 +23,7 @@ from tests.support.baking import OPTIONS, bake  # noqa: E402
 
 UV = TEMPLATE / ".tools/uv/bin/uv"
 REQUIREMENTS = TEMPLATE / "requirements"
+LOCKS = TEMPLATE / "templates/locks"
 PROJECT = TEMPLATE / "{{cookiecutter.project_slug}}"
 
 LOCKED = ("auth", "iac", "atlas_setup")
@@ -54,20 +56,45 @@ def lock_node_tools() -> None:
 
 
 def lock_projects() -> None:
-    """Write templates/requirements, by the `make lock` of a project for each answer."""
-    folder = TEMPLATE / "templates/requirements"
-    for auth, iac, atlas_setup in product(*(OPTIONS[name] for name in LOCKED)):
-        if (iac, atlas_setup) == ("sam", "stack"):
-            continue  # as with cli
-        name = f"{auth}-{iac}" + ("-stack" if atlas_setup == "stack" else "")
-        tools = folder / f"dev/{name}.txt"
-        tools.touch()  # so that a new choice can be baked
+    """Write templates/locks, by the `make lock` of a project for each answer."""
+    for lock, answers in locked_answers().items():
+        if not lock.exists():  # a new choice
+            lock.write_text("version = 1\nrequires-python = '>=3.11'\n", "utf-8")
         with TemporaryDirectory() as temporary:
-            project = bake(Path(temporary), auth=auth, iac=iac, atlas_setup=atlas_setup)
+            project = bake(Path(temporary), **answers)
+            (project.path / ".python-version").unlink()  # any will do
             path = f"{UV.parent}{pathsep}{environ['PATH']}"
             project.run("make", "lock", env={"PATH": path})
-            shutil.copy(project.path / "src/requirements.txt", folder / f"{auth}.txt")
-            shutil.copy(project.path / "requirements-dev.txt", tools)
+            lock.write_text(versions_only(project.read("uv.lock")), "utf-8")
+
+
+def locked_answers() -> dict[Path, dict[str, str]]:
+    """Return each file of templates/locks, with the answers of a project that begins with it."""
+    found = {}
+    for values in product(*(OPTIONS[name] for name in LOCKED)):
+        answers = dict(zip(LOCKED, values, strict=True))
+        if (answers["iac"], answers["atlas_setup"]) != ("sam", "stack"):  # which is as cli
+            stack = "-stack" if answers["atlas_setup"] == "stack" else ""
+            found[LOCKS / f"{answers['auth']}-{answers['iac']}{stack}.lock"] = answers
+    return found
+
+
+def versions_only(lock: str) -> str:
+    """Return a uv.lock without what is of one index: its address, and those of the files.
+
+    uv prefers the versions of a lock that it has to write anew, so it completes this one with the
+    index that it is set up with: https://docs.astral.sh/uv/concepts/projects/sync/
+    """
+    content = tomllib.loads(lock)
+    text = f"version = 1\nrequires-python = {json.dumps(content['requires-python'])}\n"
+    for package in content["package"]:
+        if "registry" in package["source"]:  # else it is the project itself
+            text += f"\n[[package]]\nname = {json.dumps(package['name'])}\n"
+            text += f"version = {json.dumps(package['version'])}\n"
+            text += 'source = { registry = "." }\n'
+            if markers := package.get("resolution-markers"):
+                text += f"resolution-markers = {json.dumps(markers)}\n"
+    return text
 
 
 def write_versions() -> None:

@@ -18,10 +18,10 @@ FILES: list[tuple[Answers, str]] = [
     (
         {},
         """
-            .answers.json .gitignore Makefile README.md pyproject.toml requirements-dev.txt
+            .answers.json .gitignore .python-version Makefile README.md pyproject.toml uv.lock
             compose.yaml docs/recipes.md scripts/build.py scripts/execution_environment.py
             scripts/local.py scripts/mongodb.py scripts/portable/runtime_client.py
-            scripts/preflight.py scripts/routes.py src/requirements.txt
+            scripts/preflight.py scripts/routes.py
             src/orders_service/__init__.py src/orders_service/connection.py tests/conftest.py
             tests/test_client_placement.py tests/test_connection.py
         """,

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Baker
 from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake
 from tests.support.here import HERE, UV
 
@@ -34,35 +33,38 @@ def machines(folder: Path) -> set[int]:
 @pytest.mark.parametrize(
     ("python", "processor"), [*product(OPTIONS["python_version"], OPTIONS["architecture"])]
 )
-def test_wheels_are_lambdas(python: str, processor: str, baked: Baker, tmp_path: Path) -> None:
+def test_wheels_are_lambdas(python: str, processor: str, tmp_path: Path) -> None:
     """Those of the lock, all of them, in their versions."""
-    project = baked(python_version=python, architecture=processor)
-    build(project, tmp_path)
+    project = bake(tmp_path, python_version=python, architecture=processor)
+    code = tmp_path / "code"
+    build(project, code)
 
-    assert machines(tmp_path) == {MACHINES[processor]}
+    assert machines(code) == {MACHINES[processor]}
     tag = f"cpython-{python.replace('.', '')}-"
-    for extension in tmp_path.rglob("*.so"):
+    for extension in code.rglob("*.so"):
         assert tag in extension.name or ".abi3." in extension.name
     installed = {
         re.sub("[-_.]+", "-", name).lower(): version
-        for name, version in (folder.stem.split("-") for folder in tmp_path.glob("*.dist-info"))
+        for name, version in (folder.stem.split("-") for folder in code.glob("*.dist-info"))
     }
-    locked = re.findall(r"(?m)^([\w.-]+)==(\S+)", project.read("src/requirements.txt"))
-    assert installed == dict(locked)
+    command = ["uv", "export", "--quiet", "--no-dev", "--no-emit-project", "--frozen"]
+    locked = project.run(*command, env=UV).stdout
+    assert installed == dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", locked))
 
 
-def test_sam_build_of_the_defaults(baked: Baker, tmp_path: Path) -> None:
+def test_sam_build_of_the_defaults(tmp_path: Path) -> None:
     """Which Lambda runs on arm64, and with a Python that this machine needn't have."""
-    project = baked()
-    project.run(SAM, "build", "--build-dir", str(tmp_path), env=UV)
+    project = bake(tmp_path)
+    project.run(SAM, "build", env=UV)
 
-    assert machines(tmp_path) == {MACHINES[project.answers["architecture"]]}
+    assert machines(project.path / ".aws-sam") == {MACHINES[project.answers["architecture"]]}
 
 
 def test_a_wheel_with_another_hash_is_refused(tmp_path: Path) -> None:
     project = bake(tmp_path, **HERE)
-    lock = project.path / "src/requirements.txt"
-    lock.write_text(re.sub("sha256:[0-9a-f]{8}", "sha256:00000000", lock.read_text()))
+    project.run("uv", "lock", "--python", sys.executable, env=UV)
+    lock = project.path / "uv.lock"
+    lock.write_text(re.sub("sha256:[0-9a-f]{8}", "sha256:00000000", lock.read_text("utf-8")))
 
     done = project.run(
         sys.executable, "scripts/build.py", str(tmp_path / "code"), env=UV, check=False
@@ -73,20 +75,21 @@ def test_a_wheel_with_another_hash_is_refused(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_bytecode_is_taken_without_a_look_at_the_source(baked: Baker, tmp_path: Path) -> None:
+def test_bytecode_is_taken_without_a_look_at_the_source(tmp_path: Path) -> None:
     """Whose date is another in Lambda's copy."""
-    project = baked(**HERE)
-    build(project, tmp_path)
+    project = bake(tmp_path, **HERE)
+    code = tmp_path / "code"
+    build(project, code)
 
-    for source in tmp_path.rglob("*.py"):
+    for source in code.rglob("*.py"):
         cached = source.parent / "__pycache__" / f"{source.stem}.{sys.implementation.cache_tag}.pyc"
         assert struct.unpack_from("<I", cached.read_bytes(), 4) == (UNCHECKED_HASH,)
-    (tmp_path / project.package / "connection.py").write_text("raise ImportError")
+    (code / project.package / "connection.py").write_text("raise ImportError")
     command = [sys.executable, "-c", f"import {project.package}.connection"]
-    subprocess.run(command, cwd=tmp_path, check=True)
+    subprocess.run(command, cwd=code, check=True)
 
 
-def test_without_lambdas_python_there_is_no_bytecode(baked: Baker, tmp_path: Path) -> None:
+def test_without_lambdas_python_there_is_no_bytecode(tmp_path: Path) -> None:
     version = next(it for it in OPTIONS["python_version"] if it != HERE["python_version"])
     here = [TEMPLATE / ".tools/uv/bin", Path(sys.executable).parent]
     environment = {
@@ -95,7 +98,7 @@ def test_without_lambdas_python_there_is_no_bytecode(baked: Baker, tmp_path: Pat
     }
     code = tmp_path / "code"
 
-    said = build(baked(python_version=version), code, **environment)
+    said = build(bake(tmp_path, python_version=version), code, **environment)
 
     assert said.splitlines() == [
         f"No Python {version} here to compile with, so cold starts will be slower.",

@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Baker
 from tests.support.atlas import Atlas
-from tests.support.baking import combinations
+from tests.support.baking import bake, combinations
 from tests.support.execution_environment import ExecutionEnvironment, Invocation
 from tests.support.here import HERE, UV
 from tests.support.local_aws import LocalAws
@@ -29,14 +28,14 @@ DATABASE = "app"
 @pytest.mark.parametrize("answers", combinations("layout", "auth"))
 def test_a_thousand_warm_invocations_open_no_connection(
     answers: dict[str, str],
-    baked: Baker,
     atlas: Atlas,
     aws: LocalAws,
     tmp_path: Path,
     figure: Callable[[str], None],
 ) -> None:
-    project = baked(**answers, **HERE)
-    project.run(sys.executable, "scripts/build.py", str(tmp_path), env=UV)
+    project = bake(tmp_path, **answers, **HERE)
+    code = tmp_path / "code"
+    project.run(sys.executable, "scripts/build.py", str(code), env=UV)
     template = project.parse("template.yaml")
     environment = atlas.environment | variables(template, atlas, aws)
     environment |= credentials(atlas) if answers["auth"] == "iam" else administrator(aws)
@@ -44,7 +43,7 @@ def test_a_thousand_warm_invocations_open_no_connection(
     with ExitStack() as stack:
         events = []
         for handler, requests in functions(template):
-            one = ExecutionEnvironment(tmp_path, handler, environment, function_name=handler)
+            one = ExecutionEnvironment(code, handler, environment, function_name=handler)
             stack.enter_context(one)
             events += [(one, request) for request in requests]
         for one, event in events:  # the first invocations

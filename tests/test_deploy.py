@@ -84,8 +84,6 @@ def deployed(project: BakedProject, atlas: Atlas, aws: LocalAws) -> Iterator[dic
         deploy = [SAM, "deploy", "--no-confirm-changeset", "--parameter-overrides", host]
         delete = [SAM, "delete", "--no-prompts"]
     else:
-        # As `make .venv` would fill it from the project's lock.
-        environment |= {"UV_PROJECT_ENVIRONMENT": str(TEMPLATE / ".venv")}
         project.run(*CDK, "bootstrap", env=environment)
         deploy = [*CDK, "deploy", "--require-approval", "never", "--parameters", host]
         delete = [*CDK, "destroy", "--force"]

@@ -273,7 +273,8 @@ class Reader:
             "CLIS": str(folder),
             "MONGODB_URI": mongod.uri,
             "PATH": f"{programs}:{UV['PATH']}",
-            "UV_NO_SYNC": "1",  # with the environment that `make` has set up
+            "UV_NO_SYNC": "1",  # test_places.py has uv make the environment
+            "UV_PROJECT_ENVIRONMENT": sys.prefix,
             "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache/uv")),
             "npm_config_cache": str(Path.home() / ".npm"),
         }
@@ -318,7 +319,6 @@ def test_follow_the_readme(
     answers = FOLLOWED[name]
     project = bake(tmp_path / "project", **HERE, **answers, project_slug=f"orders-{name}")
     reader = Reader(project, tmp_path, aws, mongod)
-    reader.does("make .venv")
     answer = ""
     readme = Document(project.path, project.path / "README.md")
     for block in readme.blocks(*SHELL):

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import io
 import json
+import os
+import re
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ import pytest
 
 from scripts import pins, refresh
 from tests.support.baking import OPTIONS, TEMPLATE
+from tests.support.here import HERE
 from tests.support.servers import LOOPBACK
 
 # Actions
@@ -99,21 +102,42 @@ def test_the_pipelines_install_what_is_locked() -> None:
         assert f'set {name} = "{refresh.locked_version(lock, package)}"' in versions
 
 
-def test_every_lock_is_looked_up() -> None:
+def test_every_lock_is_looked_up(tmp_path: Path) -> None:
     """Those of the projects for each runtime and processor on offer."""
-    targets = list(pins.targets())
-    locks = {
+    projects = set(refresh.locked_answers())
+    assert projects == set(TEMPLATE.glob("templates/locks/*"))
+    exported = [tmp_path / f"{it.stem}.{kind}.txt" for it in projects for kind in ("lambda", "dev")]
+    for path in exported:
+        path.touch()
+    targets = list(pins.targets(tmp_path))
+    assert {target.lock for target in targets} == {
+        *exported,
         *TEMPLATE.glob("requirements/*.txt"),
-        *TEMPLATE.glob("templates/requirements/**/*.txt"),
     }
-    assert {target.lock for target in targets} == locks
     lambdas = [target for target in targets if target.wheels_only]
     combinations = len(OPTIONS["python_version"]) * len(OPTIONS["architecture"])
-    assert len(set(lambdas)) == combinations * len(OPTIONS["auth"])
+    assert len(set(lambdas)) == combinations * len(projects)
     assert set(pins.PACKAGE_LOCKS) == {
         *TEMPLATE.glob("requirements/*/package-lock.json"),
         *TEMPLATE.glob("templates/**/package-lock.json"),
     }
+
+
+@pytest.mark.slow
+def test_a_project_begins_with_the_versions_of_its_lock(tmp_path: Path) -> None:
+    """uv completes the lock, and changes no version; one that is gone is told."""
+    for lock, answers in refresh.locked_answers().items():
+        cache = os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache/uv"))
+        assert pins.export(lock, answers | HERE, tmp_path, cache) == []
+        text = (tmp_path / f"{lock.stem}.lambda.txt").read_text("utf-8")
+        assert re.search(r"(?m)^pymongo==\S+", text)
+        assert "--hash=sha256:" in text
+        assert "pytest==" not in text
+        lock = tmp_path / lock.name
+        lock.write_text('[[package]]\nname = "pymongo"\nversion = "4.0.99"\n')
+        assert pins.export(lock, answers | HERE, tmp_path, cache) == [
+            f"{lock.name}: pymongo 4.0.99 is gone"
+        ]
 
 
 @pytest.fixture

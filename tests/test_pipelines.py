@@ -333,7 +333,7 @@ def test_deploy(
     project = bake(tmp_path, **HERE, iac=iac, network="public", project_slug=slug)
     make_roles(project, aws, tools)
     if iac == "cdk":
-        project.run("make", ".venv", "node_modules", env=tools)
+        project.run("make", "node_modules", env=tools)
         project.run("npx", "cdk", "bootstrap", env={**aws.environment, **tools})
     variables = {
         "STAGING_ACCOUNT": aws.account_id,

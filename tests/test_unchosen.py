@@ -41,7 +41,7 @@ def lines(project: BakedProject) -> list[str]:
     """Every path and line, but for what locks name and the answers themselves."""
     found = [f"{name}:" for name in sorted(project.files)]
     for name in sorted(project.files):
-        if PurePosixPath(name).suffix != ".txt" and name not in (
+        if PurePosixPath(name).suffix != ".lock" and name not in (
             ".answers.json",
             "package-lock.json",
         ):

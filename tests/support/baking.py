@@ -47,13 +47,15 @@ CORE = tuple(
 """The options whose product is tested in full; the others are covered pairwise."""
 
 # Shared bakes stay exactly as baked: tools that run inside one keep their caches to themselves.
-# Nor has a project the plugins that these tests use.
+# Nor has a project the plugins that these tests use. Its `uv run` takes this environment as it is.
 TIDY = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTEST_ADDOPTS": "-p no:cacheprovider",
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     "RUFF_NO_CACHE": "true",
     "MYPY_CACHE_DIR": os.devnull,
+    "UV_NO_SYNC": "1",
+    "UV_PROJECT_ENVIRONMENT": sys.prefix,
 }
 
 

@@ -37,6 +37,7 @@ class Build:
 def make_code(scope: Construct) -> Asset:
     """Return what runs in Lambda. It is built again when something changes that goes into it."""
     inputs = ["*", "!/src/", "!/src/**", "!/scripts/", "!/scripts/build.py", "__pycache__/"]
+    inputs += ["!/.python-version", "!/uv.lock"]
     return Asset(
         scope,
         "Code",

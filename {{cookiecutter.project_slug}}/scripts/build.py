@@ -2,8 +2,8 @@
 
     python scripts/build.py OUTPUT
 
-Needs uv. The dependencies are the wheels that src/requirements.txt locks, checked by their hashes,
-so the Python and the processor of this machine don't matter.
+Needs uv. The dependencies are the wheels that uv.lock names, checked by their hashes, so the Python
+and the processor of this machine don't matter.
 """
 
 import shutil
@@ -11,9 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-PYTHON = "{{ cookiecutter.python_version }}"
+PROJECT = Path(__file__).resolve().parent.parent
+SOURCE = PROJECT / "src"
+PYTHON = (PROJECT / ".python-version").read_text("utf-8").strip()
 ARCHITECTURE = "{{ cookiecutter.architecture }}"
-SOURCE = Path(__file__).resolve().parent.parent / "src"
 
 
 def build(output: Path) -> None:
@@ -28,11 +29,12 @@ def build(output: Path) -> None:
 
 def install_dependencies(output: Path) -> None:
     """Install the locked wheels for Lambda's Python and processor."""
-    requirements = SOURCE / "requirements.txt"
+    locked = uv("export", "--quiet", "--project", PROJECT, "--python", sys.executable,
+                "--no-dev", "--no-emit-project", "--no-header")  # fmt: skip
     platform = {"arm64": "aarch64", "x86_64": "x86_64"}[ARCHITECTURE] + "-manylinux2014"
-    uv("pip", "install", "--quiet", "--target", output, "--requirements", requirements,
+    uv("pip", "install", "--quiet", "--target", output, "--requirements", "-",
        "--python-version", PYTHON, "--python-platform", platform,
-       "--only-binary", ":all:", "--require-hashes", "--no-deps")  # fmt: skip
+       "--only-binary", ":all:", "--require-hashes", "--no-deps", given=locked.stdout)  # fmt: skip
     shutil.rmtree(output / "bin", ignore_errors=True)  # command-line tools
 
 
@@ -52,13 +54,17 @@ def compile_bytecode(output: Path) -> None:
     subprocess.run(command, check=True)  # noqa: S603
 
 
-def uv(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run uv; end the build if it fails."""
+def uv(
+    *arguments: object, given: str | None = None, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run uv, with something on its standard input; end the build if it fails."""
     program = shutil.which("uv")
     if program is None:
         sys.exit("uv is needed to build: https://docs.astral.sh/uv/getting-started/installation/")
     command = [program, *map(str, arguments)]
-    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    result = subprocess.run(  # noqa: S603
+        command, input=given, stdout=subprocess.PIPE, text=True, check=False
+    )
     if check and result.returncode:
         sys.exit(result.returncode)
     return result
