@@ -18,7 +18,8 @@ FILES: list[tuple[Answers, str]] = [
     (
         {},
         """
-            .answers.json .gitignore .python-version Makefile README.md pyproject.toml uv.lock
+            .answers.json .editorconfig .gitattributes .gitignore .pre-commit-config.yaml
+            .python-version AGENTS.md Makefile README.md pyproject.toml uv.lock
             compose.yaml docs/recipes.md scripts/build.py scripts/execution_environment.py
             scripts/local.py scripts/mongodb.py scripts/portable/runtime_client.py
             scripts/preflight.py scripts/routes.py
@@ -104,8 +105,8 @@ FILES: list[tuple[Answers, str]] = [
     (
         {"ci": "github"},
         """
-            .github/dependabot.yml .github/deploy-role.yaml .github/workflows/ci.yml
-            .github/workflows/deploy.yml
+            .github/dependabot.yml .github/deploy-role.yaml .github/requirements.txt
+            .github/workflows/ci.yml .github/workflows/deploy.yml
         """,
     ),
 ]
