@@ -31,10 +31,13 @@ from tests.support.repository import Repository
 from tests.test_deploy import let_in
 
 FOLLOWED = {
-    "sam": {"layout": "multi", "auth": "password", "network": "nat", "ci": "none"},
+    "sam": {"layout": "multi", "auth": "password", "network": "nat", "ci": "github"},
     "cdk": {"iac": "cdk", "network": "peering", "atlas_setup": "stack", "ci": "none"},
 }
 """The projects whose READMEs are followed."""
+
+CALL = "$(make url)"
+"""What the block has that calls the deployed service."""
 
 SHELL = ("sh", "bash", "shell", "console")
 
@@ -243,13 +246,16 @@ def test_docker_is_told_what_there_is(baked: Baker) -> None:
 
 
 class Reader:
-    """Somebody who follows a README, with the programs that it asks for."""
+    """Somebody who follows a README, with a new home, the programs that it asks for, and no
+    variables of ours.
+    """
 
     def __init__(self, project: BakedProject, folder: Path, aws: LocalAws, mongod: Mongod) -> None:
         self.project = project
         programs = folder / "bin"
         programs.mkdir()
-        script(programs / "atlas", f'exec {sys.executable} -S {clis.__file__} atlas "$@"')
+        for name in ("atlas", "gh"):
+            script(programs / name, f'exec {sys.executable} -S {clis.__file__} {name} "$@"')
         for name, tools in {"aws": "aws", "sam": "sam"}.items():
             (programs / name).symlink_to(TEMPLATE / f".tools/{tools}/bin/{name}")
         for name in ("node", "npm", "npx"):
@@ -267,14 +273,15 @@ class Reader:
         self.state = folder / "state.json"
         self.state.write_text(json.dumps(STATE), "utf-8")
         (folder / ".cdk.json").write_text('{"requireApproval": "never"}')
+        kept = {it: os.environ[it] for it in ("LANG", "SSL_CERT_FILE") if it in os.environ}
+        kept |= {name: value for name, value in os.environ.items() if name.startswith("UV_INDEX")}
         self.environment: Mapping[str, str] = {
+            **kept,
             **aws.environment,
             "HOME": str(folder),
             "CLIS": str(folder),
             "MONGODB_URI": mongod.uri,
             "PATH": f"{programs}:{UV['PATH']}",
-            "UV_NO_SYNC": "1",  # test_places.py has uv make the environment
-            "UV_PROJECT_ENVIRONMENT": sys.prefix,
             "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache/uv")),
             "npm_config_cache": str(Path.home() / ".npm"),
         }
@@ -284,7 +291,7 @@ class Reader:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", block],
             cwd=self.project.path,
-            env={**os.environ, **self.environment},
+            env=self.environment,
             input=typed,
             capture_output=True,
             text=True,
@@ -315,17 +322,18 @@ def script(path: Path, text: str) -> None:
 def test_follow_the_readme(
     name: str, atlas: Atlas, aws: LocalAws, mongod: Mongod, tmp_path: Path
 ) -> None:
-    """Every block from top to bottom, as it stands; in the end, the service answers."""
+    """Every block from top to bottom, as it stands; in the end, the service has responded."""
     answers = FOLLOWED[name]
     project = bake(tmp_path / "project", **HERE, **answers, project_slug=f"orders-{name}")
     reader = Reader(project, tmp_path, aws, mongod)
-    answer = ""
+    said: dict[str, str] = {}
     readme = Document(project.path, project.path / "README.md")
     for block in readme.blocks(*SHELL):
         if any(matches(APART, command) for command in lines(block)):
             continue
-        if "$(make url)" in block:
+        if CALL in block:
             let_in(project, aws.outputs(project.answers["project_slug"]), atlas, aws)
         key = '{"PublicKey": "abcdefgh", "PrivateKey": "01234567-89ab-cdef-0123-456789abcdef"}'
-        answer = reader.does(block, key if "/dev/stdin" in block else "y\n" * 3)
-    assert json.loads(answer) in ({"items": [], "next": None}, {"database": "app", "ping": 1.0})
+        said[block] = reader.does(block, key if "/dev/stdin" in block else "y\n" * 3)
+    [response] = [text for block, text in said.items() if CALL in block]
+    assert json.loads(response) in ({"items": [], "next": None}, {"database": "app", "ping": 1.0})

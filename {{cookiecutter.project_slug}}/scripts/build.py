@@ -61,7 +61,7 @@ def uv(
     program = shutil.which("uv")
     if program is None:
         sys.exit("uv is needed to build: https://docs.astral.sh/uv/getting-started/installation/")
-    command = [program, *map(str, arguments)]
+    command = [program, "--color=never", *map(str, arguments)]  # the CDK CLI wants colours
     result = subprocess.run(  # noqa: S603
         command, input=given, stdout=subprocess.PIPE, text=True, check=False
     )
