@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.support.execution_environment import ExecutionEnvironment, Invocation
+from tests.support.execution_environment import (
+    ExecutionEnvironment,
+    Invocation,
+    json_records,
+)
 
 
 class LeakError(AssertionError):
@@ -60,7 +64,8 @@ def _spellings(value: str) -> Iterator[str]:
 class WatchedEnvironment(ExecutionEnvironment):
     """An execution environment that raises LeakError when it logs or answers what it mustn't.
 
-    It logs all there is, at DEBUG. Answers are searched for `hosts` too: servers' names and ports.
+    It logs all there is, at DEBUG. Answers are searched for `hosts` too, servers' names and ports,
+    and so are log lines of other levels, for names.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class WatchedEnvironment(ExecutionEnvironment):
         super().start()
         try:
             self._canaries.check(self.init_logs, "the logs of INIT")
+            self._check_hosts(json_records(self.init_logs))
         except LeakError:
             self.stop()
             raise
@@ -91,4 +97,12 @@ class WatchedEnvironment(ExecutionEnvironment):
         for host in self._hosts:
             if host in answer:
                 raise LeakError(f"the host {host} is in the answer")
+        self._check_hosts(invocation.records)
         return invocation
+
+    def _check_hosts(self, records: list[dict[str, Any]]) -> None:
+        for record in records:
+            line = json.dumps(record)
+            for host in self._hosts:
+                if record.get("level") != "DEBUG" and not host.isdigit() and host in line:
+                    raise LeakError(f"the host {host} is in the logs: {record.get('message')}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import uuid
+from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
@@ -20,13 +21,14 @@ class SecretsManager:
     ...     ExecutionEnvironment(code, handler, {**secrets.environment, "MONGODB_SECRET_ARN": arn})
 
     `reads` counts the requests for each ARN. `refusal` is an error code that all are answered
-    with, such as AccessDeniedException.
+    with, such as AccessDeniedException. `binary` are the ARNs of secrets that aren't text.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
         self.reads: dict[str, int] = {}
         self.refusal: str | None = None
+        self.binary: set[str] = set()
 
     def __enter__(self) -> Self:
         self._server = _Server(self)
@@ -66,6 +68,8 @@ class SecretsManager:
         if arn not in self.values:
             message = "Secrets Manager can't find the specified secret."
             return 400, {"__type": "ResourceNotFoundException", "Message": message}
+        if arn in self.binary:
+            return 200, {"ARN": arn, "SecretBinary": b64encode(self.values[arn].encode()).decode()}
         return 200, {"ARN": arn, "SecretString": self.values[arn]}
 
 

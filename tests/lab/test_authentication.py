@@ -1,4 +1,4 @@
-"""Who gets in by each way to sign in, as callers and readers of the log see it.
+"""Who may connect by each way to sign in, as callers and readers of the log see it.
 
 `tests/test_support_atlas.py` shows that the stand-in refuses as Atlas does. Here the service meets
 those refusals.
@@ -30,6 +30,7 @@ REFUSED = {
     "password": "MongoDB refuses the password in the secret: is it the database user's?",
 }
 DENIED = "MongoDB denies the operation: has the user readWrite on MONGODB_DATABASE?"
+NO_SPACE = "The cluster takes no more data: is its storage full?"
 ROLES = "arn:aws:iam::123456789012:role"
 
 # What a function has instead of credentials that are right, given those.
@@ -38,7 +39,7 @@ Spoil = Callable[[Cluster, Variables, Canaries], Variables]
 
 @dataclass(frozen=True)
 class Intruder:
-    """Who must not get in, and why, in the words of the stand-in (clients aren't told)."""
+    """Who must not connect, and why, in the words of the stand-in (clients aren't told)."""
 
     spoil: Spoil
     reason: str = ""
@@ -128,7 +129,9 @@ def invoke(
 ) -> Callable[..., Invocation]:
     """Invoke a new environment that has these variables."""
 
-    def invoke(tier: Tier, auth: Auth, variables: Variables) -> Invocation:
+    def invoke(
+        tier: Tier, auth: Auth, variables: Variables, route: str = "GET /items"
+    ) -> Invocation:
         cluster, project = clusters[tier], deployed(layout="multi", auth=auth)
         tampers = "LAB_HEADERS" in variables
         with WatchedEnvironment(
@@ -138,14 +141,14 @@ def invoke(
             canaries=canaries,
             hosts=cluster.hosts,
         ) as environment:
-            return environment.invoke(request("GET /items"))
+            return environment.invoke(request(route))
 
     return invoke
 
 
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("auth", INTRUDERS)
-def test_the_service_gets_in(
+def test_the_service_may_connect(
     tier: Tier, auth: Auth, clusters: dict[Tier, Cluster], invoke: Callable[..., Invocation]
 ) -> None:
     invocation = invoke(tier, auth, clusters[tier].sign_in(auth))
@@ -190,7 +193,24 @@ def test_a_user_of_another_database_is_denied(
     check(invoke("dedicated", auth, good), DENIED, code=13)
 
 
-def check(invocation: Invocation, message: str, code: int) -> None:
+def test_a_cluster_without_space_takes_no_data(
+    clusters: dict[Tier, Cluster], invoke: Callable[..., Invocation]
+) -> None:
+    """As Atlas blocks writes when the disk is nearly full; reads go on."""
+    cluster = clusters["dedicated"]
+    good = cluster.sign_in("iam")
+    admin = cluster.primary.admin.admin
+    admin.command({"setUserWriteBlockMode": 1, "global": True})
+    try:
+        written = invoke("dedicated", "iam", good, "POST /items")
+        read = invoke("dedicated", "iam", good)
+    finally:
+        admin.command({"setUserWriteBlockMode": 1, "global": False})
+    check(written, NO_SPACE, code=371, error="WriteError")
+    assert read.response["statusCode"] == 200
+
+
+def check(invocation: Invocation, message: str, code: int, error: str = "OperationFailure") -> None:
     """The caller learns that the database is unavailable, and readers of the log, why."""
     assert invocation.error is None
     assert invocation.response["statusCode"] == 503
@@ -198,5 +218,5 @@ def check(invocation: Invocation, message: str, code: int) -> None:
         "message": "The database is unavailable. Try again."
     }
     [record] = [it for it in invocation.records if it.get("level") == "ERROR"]
-    assert (record["message"], record["error"]) == (message, "OperationFailure")
+    assert (record["message"], record["error"]) == (message, error)
     assert record["code"] == code

@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -23,12 +25,21 @@ from tests.support.servers import LOOPBACK
 
 pytestmark = pytest.mark.slow
 
-NO_SERVER = "No MongoDB server answers: does Atlas admit this function's network?"
+NO_SERVER = "No MongoDB server answers: does Atlas allow this function's network?"
 NO_NAMES = "The host in MONGODB_URI has no usable DNS records"
 NO_SETTINGS = "MONGODB_URI or MONGODB_DATABASE is not set"
 NO_URI = "MONGODB_URI is not a usable connection string"
 UNREAD = "Reading the secret MONGODB_SECRET_ARN failed: "
-NO_CREDENTIALS = "The secret MONGODB_SECRET_ARN is not JSON with username and password"
+NO_CREDENTIALS = (
+    "The secret MONGODB_SECRET_ARN is not JSON with username and password, each a text that "
+    "isn't empty"
+)
+UNUSABLE = {
+    "iam": "The driver has no usable credentials: does the environment have the execution role's?",
+    "password": "The driver can't use the username or password in the secret: is there a line "
+    "break or another character that SASLprep forbids?",
+}
+NO_FIT = "MONGODB_URI doesn't fit the cluster: is its authSource the mechanism's?"
 REFUSED = {
     "iam": "MongoDB refuses the execution role: is its ARN a database user in Atlas?",
     "password": "MongoDB refuses the password in the secret: is it the database user's?",
@@ -146,6 +157,12 @@ def secret_not_json(service: Service) -> Mend:
     return lambda: setattr(service, "secret", right)
 
 
+def secret_binary(service: Service) -> Mend:
+    secrets, arn = service.cluster.secrets, service.variables["MONGODB_SECRET_ARN"]
+    secrets.binary.add(arn)
+    return lambda: secrets.binary.discard(arn)
+
+
 def secret_missing(service: Service) -> Mend:
     values, arn = service.cluster.secrets.values, service.variables["MONGODB_SECRET_ARN"]
     right = values.pop(arn)
@@ -167,6 +184,28 @@ def secrets_manager_silent(service: Service) -> Mend:
     return proxy.heal
 
 
+def aws_files(config: str = "", credentials: str = "") -> Cause:
+    """Have the credentials in the SDK's files instead of variables, which a process can't reread.
+
+    Those of SnapStart and containers come from outside the process, too.
+    """
+
+    def spoil(service: Service) -> Mend:
+        folder = Path(service.resources.enter_context(TemporaryDirectory()))
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        right = "".join(f"{name.lower()}={service.variables[name]}\n" for name in names)
+        (folder / "config").write_text(config)
+        (folder / "credentials").write_text(credentials)
+        service.variables |= dict.fromkeys(names, "") | {
+            "AWS_CONFIG_FILE": str(folder / "config"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials"),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        return lambda: (folder / "credentials").write_text(f"[default]\n{right}")
+
+    return spoil
+
+
 EVERYWHERE: dict[str, tuple[Cause, str]] = {
     "servers down": (servers_down, NO_SERVER),
     "black hole": (black_hole, NO_SERVER),
@@ -178,7 +217,19 @@ EVERYWHERE: dict[str, tuple[Cause, str]] = {
     "not permitted": (not_permitted, DENIED),
 }
 CAUSES: dict[Auth, dict[str, tuple[Cause, str]]] = {
-    "iam": EVERYWHERE | {"not a user": (not_a_user, REFUSED["iam"])},
+    "iam": EVERYWHERE
+    | {
+        "not a user": (not_a_user, REFUSED["iam"]),
+        "no credentials": (aws_files(), UNUSABLE["iam"]),
+        "half of the credentials": (
+            aws_files(credentials="[default]\naws_access_key_id=AKIA\n"),
+            UNUSABLE["iam"],
+        ),
+        "credentials can't be had": (
+            aws_files(config="[default]\ncredential_process=false\n"),
+            UNUSABLE["iam"],
+        ),
+    },
     "password": EVERYWHERE
     | {
         "not a user": (not_a_user, REFUSED["password"]),
@@ -192,6 +243,29 @@ CAUSES: dict[Auth, dict[str, tuple[Cause, str]]] = {
         "secret without password": (
             secret_holds(lambda it: {"username": it["username"]}),
             NO_CREDENTIALS,
+        ),
+        "username empty": (secret_holds(lambda it: it | {"username": ""}), NO_CREDENTIALS),
+        "password empty": (secret_holds(lambda it: it | {"password": ""}), NO_CREDENTIALS),
+        "password null": (secret_holds(lambda it: it | {"password": None}), NO_CREDENTIALS),
+        "password a number": (secret_holds(lambda it: it | {"password": 12345}), NO_CREDENTIALS),
+        "password nested": (secret_holds(lambda it: it | {"password": it}), NO_CREDENTIALS),
+        "secret nested too deep": (secret_holds("[" * 65_000), NO_CREDENTIALS),
+        "secret binary": (secret_binary, NO_CREDENTIALS),
+        "line break in the password": (
+            secret_holds(lambda it: it | {"password": it["password"] + "\n"}),
+            UNUSABLE["password"],
+        ),
+        "password of nothing but a soft hyphen": (
+            secret_holds(lambda it: it | {"password": "\u00ad"}),
+            UNUSABLE["password"],
+        ),
+        "username that is no Unicode": (
+            secret_holds(lambda it: it | {"username": "\ud800"}),
+            UNUSABLE["password"],
+        ),
+        "line break in the username": (
+            secret_holds(lambda it: it | {"username": it["username"] + "\n"}),
+            REFUSED["password"],
         ),
         "secret missing": (secret_missing, UNREAD + "ResourceNotFoundException"),
         "secret denied": (
@@ -281,6 +355,35 @@ def test_settings(
     service.variables[variable] = right
     deployed_again = start(service, deployed, canaries)
     assert deployed_again.invoke(request("GET /items")).response["statusCode"] == 200
+
+
+@pytest.mark.parametrize("auth", ["iam"])
+def test_uri_without_the_source_of_its_mechanism(
+    service: Service, deployed: Deployer, canaries: Canaries
+) -> None:
+    """Atlas's DNS records name another, which only shows when the host is resolved."""
+    right = service.variables["MONGODB_URI"]
+    service.variables["MONGODB_URI"] = right.replace("&authSource=%24external", "")
+    environment = start(service, deployed, canaries)
+    refused = environment.invoke(request("GET /items"))
+    assert service.variables["MONGODB_URI"] != right
+    assert refused.response["statusCode"] == 503, refused
+    assert errors(environment.init_logs) == errors(refused.logs) == [NO_FIT]
+
+
+def test_secret_with_more_in_it(
+    small_cluster: Cluster, deployed: Deployer, canaries: Canaries
+) -> None:
+    """Such as Secrets Manager's own secrets of Atlas users have."""
+    service = Service(small_cluster, "password", small_cluster.sign_in("password"), canaries)
+    service.variables |= small_cluster.environment
+    service.variables |= deployed(layout="multi", auth="password").variables(
+        small_cluster.atlas.host
+    )
+    service.secret = json.dumps(json.loads(service.secret) | {"clusterUrl": "…", "port": 27017})
+    with service.resources:
+        environment = start(service, deployed, canaries)
+        assert environment.invoke(request("GET /items")).response["statusCode"] == 200
 
 
 def start(service: Service, deployed: Deployer, canaries: Canaries) -> WatchedEnvironment:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 import uuid
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ import pytest
 from tests.lab.cluster import DATABASE, Cluster
 from tests.lab.conftest import Deployer
 from tests.lab.deployed import Deployed
+from tests.lab.faults import LONG, MAX_IDLE, TIMEOUT
 from tests.lab.leaks import Canaries, WatchedEnvironment
 from tests.support.servers import wait_until
 
@@ -118,7 +120,11 @@ def rotations(
 
 
 def environment(
-    project: Deployed, cluster: Cluster, rotation: Rotation, canaries: Canaries
+    project: Deployed,
+    cluster: Cluster,
+    rotation: Rotation,
+    canaries: Canaries,
+    timeout: float = TIMEOUT,
 ) -> WatchedEnvironment:
     """One whose monitor notices soon that connections are lost."""
     variables = project.variables(cluster.atlas.host, heartbeatFrequencyMS="500")
@@ -131,6 +137,7 @@ def environment(
         canaries=canaries,
         hosts=cluster.hosts,
         function_name=rotation.name,
+        timeout=timeout,
     )
 
 
@@ -186,6 +193,33 @@ def test_connection_that_breaks_in_use_costs_one_answer(
         assert rotation.reads() == before
         one.connected = False
         one.check()
+        check_connections(small_cluster, rotation)
+
+
+def test_a_refused_client_is_not_waited_for(
+    small_cluster: Cluster, deployed: Deployer, canaries: Canaries
+) -> None:
+    """Its sessions are on a server that only its monitor can find again, whose connection is dead.
+
+    That takes the monitor three seconds, as long as the invocation has.
+    """
+    rotation = Rotation(small_cluster, canaries, users=1)
+    project = deployed(layout="multi", auth="password")
+    runs = environment(project, small_cluster, rotation, canaries, timeout=4.0)
+    runs.environment["LAB_MAX_IDLE"] = str(MAX_IDLE)
+    with runs:
+        runs.invoke({"threads": 1})
+        rotation.begin()
+        for step in ("password changed", "secret changed"):
+            rotation.change(step)
+        runs.freeze()
+        small_cluster.proxies[0].lose()
+        time.sleep(LONG)
+
+        invocation = runs.invoke({"threads": 1})
+
+        small_cluster.heal()
+        assert json.loads(invocation.response["body"])["outcomes"] == ["read"]
         check_connections(small_cluster, rotation)
 
 

@@ -126,10 +126,27 @@ def test_picks_up_a_rotated_password(
     assert secrets_manager.reads == 3  # at first, when refused, when refused again
 
 
-def test_threads_that_are_refused_together_read_the_secret_once(
-    user: User, secrets_manager: SecretsManager
+def test_picks_up_a_rotated_password_though_the_secret_was_broken_meanwhile(
+    user: User, secrets_manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    secrets_manager.secret = json.dumps({"username": user.name, "password": "old"})
+    monkeypatch.setattr(connection, "MAX_IDLE", 0.05)
+    mongodb = Connection.from_environment()
+    use(mongodb)
+
+    user.rotate()
+    time.sleep(0.1)
+    secrets_manager.secret = "{"
+    with pytest.raises(Unavailable, match="not JSON"):
+        use(mongodb)
+    user.write_secret()
+    use(mongodb)
+
+
+@pytest.mark.parametrize("password", ["old", "with a line break\n"])
+def test_threads_that_are_refused_together_read_the_secret_once(
+    password: str, user: User, secrets_manager: SecretsManager
+) -> None:
+    secrets_manager.secret = json.dumps({"username": user.name, "password": password})
     mongodb = Connection.from_environment()  # reads it twice: it is refused, and tries again
     before = secrets_manager.reads
     user.write_secret()
@@ -153,7 +170,38 @@ def collect(function: Any, mongodb: Connection, failures: list[BaseException]) -
         failures.append(error)
 
 
-@pytest.mark.parametrize("secret", ["", "hunter2", "[]", '{"username": "hunter2"}'])
+@pytest.mark.parametrize("password", ["hunter2\n", "hunter2\0", "\u00ad", "\ud800"])
+def test_recovers_from_a_password_that_the_driver_cannot_use(
+    password: str, user: User, secrets_manager: SecretsManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    secrets_manager.secret = json.dumps({"username": user.name, "password": password})
+    mongodb = Connection.from_environment()
+    before = secrets_manager.reads
+
+    with pytest.raises(Unavailable, match="can't use the username or password in the secret"):
+        use(mongodb)
+    assert "SASLprep" in caplog.text
+    assert "hunter2" not in caplog.text
+    user.write_secret()
+    use(mongodb)
+
+    assert secrets_manager.reads == before + 2  # when refused, when refused again
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "",
+        "hunter2",
+        "[]",
+        '{"username": "hunter2"}',
+        '{"username": "", "password": "hunter2"}',
+        '{"username": "hunter2", "password": ""}',
+        '{"username": "hunter2", "password": null}',
+        '{"username": "hunter2", "password": 12345678}',
+        '{"username": "hunter2", "password": {"value": "hunter2"}}',
+    ],
+)
 def test_a_malformed_secret_is_reported_and_not_shown(
     secret: str, secrets_manager: SecretsManager, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 {% if cookiecutter.auth == "password" -%}
@@ -46,21 +46,44 @@ Document = dict[str, Any]
 
 # What one attempt to reach the database may take, in seconds. INIT has 10 in all.
 CONNECT_TIMEOUT = 4.0
-# Answer this long before Lambda would end the environment, and its connection with it.
+# Respond this long before Lambda would end the environment, and its connection with it.
 DEADLINE_MARGIN = 1.0
 # A socket that was idle this long, often in a frozen environment, may be dead.
 MAX_IDLE = 60.0
 
+# Atlas's Free and Flex clusters report most errors as code 8000. Only the message tells them apart:
+# how it begins for refused credentials, for a missing privilege, and where nothing more fits in.
+# Any other, such as "$where is not allowed in this atlas tier", is the handler's own error.
+BAD_CREDENTIALS = "bad auth"
+NO_PRIVILEGE = "user is not allowed to do action"
+NO_SPACE = ("you are over your space quota", "cannot create a new collection")
+
 logger = Logger()
-# At DEBUG it logs what it signs and what it is answered: session tokens and secrets.
+# At DEBUG it logs requests and responses as they are: session tokens and secrets.
 logging.getLogger("botocore").setLevel(logging.INFO)
 
 
 class Unavailable(Exception):
-    """The database is out of reach or refuses us: answer 503.
+    """The database is out of reach or refuses the service: respond with 503.
 
     The message says what to look at. It is for the log, and holds neither hosts nor credentials.
     """
+
+
+class UnusableCredentials(Unavailable):
+    """The driver can't even prepare the credentials for MongoDB."""
+
+    def __init__(self) -> None:
+{%- if cookiecutter.auth == "password" %}
+        super().__init__(
+            "The driver can't use the username or password in the secret: is there a line break or "
+            "another character that SASLprep forbids?"
+        )
+{%- else %}
+        super().__init__(
+            "The driver has no usable credentials: does the environment have the execution role's?"
+        )
+{%- endif %}
 
 
 class Connection:
@@ -118,7 +141,7 @@ class Connection:
 
     @contextmanager
     def database(self, context: LambdaContext) -> Iterator[Database[Document]]:
-        """Lend the database to one invocation.
+        """Yield the database to one invocation.
 
         Every operation in the block must end `DEADLINE_MARGIN` before the invocation's deadline.
 
@@ -135,6 +158,7 @@ class Connection:
             if reason is None:
                 raise
             _log(reason, error)
+            _count("Unavailable", reason=reason)
             raise Unavailable(reason) from None
 
     def _connect_early(self) -> None:
@@ -155,11 +179,11 @@ class Connection:
 {%- if cookiecutter.auth == "password" %}
             try:
                 _ping(self._client)
-            except OperationFailure as error:
+            except (OperationFailure, UnusableCredentials) as error:
                 if not _refused(error):
                     raise
-                # The password may have been rotated. Closing the old client ends its monitors;
-                # it doesn't wait to take leave of the server that refuses it.
+                # The secret may have changed. Closing the old client ends its monitors, and
+                # doesn't wait for a server on which to end its sessions, too.
                 refused, self._client = self._client, None
                 with pymongo.timeout(0.001):
                     refused.close()
@@ -202,15 +226,32 @@ def _ping(client: MongoClient[Document]) -> None:
     """Connect and authenticate, which building a client alone does not."""
     try:
         with pymongo.timeout(CONNECT_TIMEOUT):
-            client.admin.command("ping")
+            _sign_in(client)
     except ServerSelectionTimeoutError:
         raise
     except AutoReconnect:  # the socket had died, or the primary had moved, while frozen
-        client.admin.command("ping")
+        _sign_in(client)
+
+
+def _sign_in(client: MongoClient[Document]) -> None:
+    """Send a command for which nobody needs a privilege.
+
+    Raises:
+        UnusableCredentials: the driver had none to send.
+    """
+    try:
+        # What the driver raises for characters that it can't encode; it may quote them.
+        with suppress(IndexError, TypeError, ValueError):
+            client.admin.command("ping")
+            return
+    except OperationFailure as error:
+        if error.code is not None:  # the driver's own has none: it found no AWS credentials
+            raise
+    raise UnusableCredentials
 
 
 class _Pool(ConnectionPoolListener):
-    """Counts the pool's connections, and reports each new one as a metric.
+    """Keeps the number of the pool's connections, and counts each new one as a metric.
 
     `ConnectionsOpened` stays far below the number of invocations as long as the client is reused.
     """
@@ -222,10 +263,7 @@ class _Pool(ConnectionPoolListener):
         self.size += 1  # an attempt: if it fails, the connection is closed again
 
     def connection_ready(self, event: ConnectionReadyEvent) -> None:
-        namespace = os.environ.get("POWERTOOLS_SERVICE_NAME", "local")
-        function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local")
-        with single_metric("ConnectionsOpened", MetricUnit.Count, 1, namespace=namespace) as metric:
-            metric.add_dimension("FunctionName", function)
+        _count("ConnectionsOpened")
 
     def connection_closed(self, event: ConnectionClosedEvent) -> None:
         self.size -= 1
@@ -244,28 +282,31 @@ def _read_secret(secret_arn: str) -> dict[str, Any]:
     config = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 2})
     try:
         client = boto3.client("secretsmanager", config=config)
-        secret = json.loads(client.get_secret_value(SecretId=secret_arn)["SecretString"])
-        return {"username": str(secret["username"]), "password": str(secret["password"])}
+        response = client.get_secret_value(SecretId=secret_arn)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         raise Unavailable(f"Reading the secret MONGODB_SECRET_ARN failed: {code}") from None
-    except BotoCoreError as error:
+    except (BotoCoreError, ValueError) as error:  # the latter for an endpoint that is no URL
         name = type(error).__name__
         raise Unavailable(f"Reading the secret MONGODB_SECRET_ARN failed: {name}") from None
-    except (KeyError, TypeError, ValueError):  # their messages may quote the secret
-        raise Unavailable(
-            "The secret MONGODB_SECRET_ARN is not JSON with username and password"
-        ) from None
+    with suppress(ValueError, RecursionError):  # their messages may quote the secret
+        match json.loads(response.get("SecretString", "")):
+            case {"username": str(username), "password": str(password)} if username and password:
+                return {"username": username, "password": password}
+    raise Unavailable(
+        "The secret MONGODB_SECRET_ARN is not JSON with username and password, each a text that "
+        "isn't empty"
+    )
+
+
+def _refused(error: OperationFailure | UnusableCredentials) -> bool:
+    """Whether other credentials may help."""
+    return isinstance(error, UnusableCredentials) or _means(error, 18, BAD_CREDENTIALS)
 {% endif %}
 
-def _refused(error: OperationFailure) -> bool:
-    """Whether MongoDB refused the credentials: 18, on Atlas also 8000 with "bad auth"."""
-    return error.code == 18 or (error.code == 8000 and "bad auth" in str(error))
-
-
-def _denied(error: OperationFailure) -> bool:
-    """Whether the user lacks a privilege: 13, on Atlas also 8000 with "not allowed"."""
-    return error.code == 13 or (error.code == 8000 and "not allowed" in str(error))
+def _means(error: OperationFailure, code: int, on_atlas: str | tuple[str, ...]) -> bool:
+    """Whether the error has MongoDB's own code, or Atlas's with a message that begins so."""
+    return error.code == code or (error.code == 8000 and str(error).startswith(on_atlas))
 
 
 def _why_unavailable(error: Exception) -> str | None:
@@ -273,20 +314,24 @@ def _why_unavailable(error: Exception) -> str | None:
     match error:
         case Unavailable():
             return str(error)
-        case OperationFailure() if _refused(error):
+        case OperationFailure() if _means(error, 18, BAD_CREDENTIALS):
 {%- if cookiecutter.auth == "password" %}
             return "MongoDB refuses the password in the secret: is it the database user's?"
 {%- else %}
             return "MongoDB refuses the execution role: is its ARN a database user in Atlas?"
 {%- endif %}
-        case OperationFailure() if _denied(error):
+        case OperationFailure() if _means(error, 13, NO_PRIVILEGE):
             return "MongoDB denies the operation: has the user readWrite on MONGODB_DATABASE?"
+        case OperationFailure() if _means(error, 371, NO_SPACE):
+            return "The cluster takes no more data: is its storage full?"
         case OperationFailure(code=211):  # a new primary can't check the cluster time yet
             return "The MongoDB server has only just started"
         case ServerSelectionTimeoutError():
-            return "No MongoDB server answers: does Atlas admit this function's network?"
-        case ConfigurationError():
+            return "No MongoDB server answers: does Atlas allow this function's network?"
+        case ConfigurationError() if error.__cause__:
             return "The host in MONGODB_URI has no usable DNS records"
+        case ConfigurationError():
+            return "MONGODB_URI doesn't fit the cluster: is its authSource the mechanism's?"
         case ConnectionFailure():
             return "The connection to MongoDB was lost"
         case PyMongoError() if error.timeout:
@@ -297,3 +342,13 @@ def _why_unavailable(error: Exception) -> str | None:
 def _log(reason: str, error: Exception) -> None:
     """Log class and code only: the driver's messages name hosts."""
     logger.error(reason, error=type(error).__name__, code=getattr(error, "code", None))
+
+
+def _count(name: str, **details: str) -> None:
+    """Count one more of a metric for this function. Its line in the log has the details, too."""
+    namespace = os.environ.get("POWERTOOLS_SERVICE_NAME", "local")
+    function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local")
+    with single_metric(name, MetricUnit.Count, 1, namespace=namespace) as metric:
+        metric.add_dimension("FunctionName", function)
+        for key, value in details.items():
+            metric.add_metadata(key, value)
