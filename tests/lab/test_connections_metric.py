@@ -56,7 +56,7 @@ def test_the_metric_counts_connections_for_the_alarm(
                     invocation = one.invoke(event)
                     assert invocation.error is None, invocation.logs
                     logs += invocation.logs
-            metrics += [(function, it) for it in json_records(logs) if "_aws" in it]
+            metrics += [(function, it) for it in json_records(logs) if "ConnectionsOpened" in it]
         opened = sign_ins(mongod) - before
 
     assert sum(it["ConnectionsOpened"][0] for _, it in metrics) == opened

@@ -144,7 +144,7 @@ def execution_role(
 
 
 def add_alarms(scope: Construct, prefix: str, function_name: str, alarm_actions: list[str]) -> None:
-    """Watch the function: errors, throttles, and invocations that open connections."""
+    """Watch the function: errors, throttles, the database out of reach, connections opened."""
     for metric, description in {
         "Errors": "Invocations end in an error or at the timeout",
         "Throttles": "The reserved concurrency is used up, see ReservedConcurrency",
@@ -166,6 +166,29 @@ def add_alarms(scope: Construct, prefix: str, function_name: str, alarm_actions:
         )
         acknowledge_no_actions(alarm)
 
+    service = "{{ cookiecutter.project_slug }}"
+    alarm = cloudwatch.CfnAlarm(
+        scope,
+        f"{prefix}UnavailableAlarm",
+        alarm_description="The database is unavailable in 3 of 15 minutes, the function's log says "
+        "why",
+        alarm_actions=alarm_actions,
+        namespace=service,
+        metric_name="Unavailable",
+        dimensions=[
+            DIMENSION(name="service", value=service),
+            DIMENSION(name="FunctionName", value=function_name),
+        ],
+        statistic="Sum",
+        period=60,
+        evaluation_periods=15,
+        datapoints_to_alarm=3,
+        threshold=1,
+        comparison_operator="GreaterThanOrEqualToThreshold",
+        treat_missing_data="notBreaching",
+    )
+    acknowledge_no_actions(alarm)
+
     def total(id: str, namespace: str, name: str, **dimensions: str) -> QUERY:
         metric = cloudwatch.CfnAlarm.MetricProperty(
             namespace=namespace,
@@ -175,7 +198,6 @@ def add_alarms(scope: Construct, prefix: str, function_name: str, alarm_actions:
         stat = cloudwatch.CfnAlarm.MetricStatProperty(metric=metric, stat="Sum", period=300)
         return QUERY(id=id, metric_stat=stat, return_data=False)
 
-    service = "{{ cookiecutter.project_slug }}"
     alarm = cloudwatch.CfnAlarm(
         scope,
         f"{prefix}ConnectionsAlarm",

@@ -38,7 +38,7 @@ def test_each_function_has_its_own_role_log_and_alarms(template: Template) -> No
     assert len(functions) == len(FUNCTIONS)
     assert len({str(function["Role"]) for function in functions}) == len(functions)
     assert len({str(function["LoggingConfig"]) for function in functions}) == len(functions)
-    template.resource_count_is("AWS::CloudWatch::Alarm", 3 * len(functions))
+    template.resource_count_is("AWS::CloudWatch::Alarm", 4 * len(functions))
 
 
 def test_roles_may_do_what_functions_need_and_no_more(template: Template) -> None:
