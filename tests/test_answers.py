@@ -5,20 +5,18 @@ import importlib.metadata
 import json
 import os
 import re
-import runpy
+import shlex
 import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import dedent
 from typing import Any
 
 import pytest
 import yaml
-from cookiecutter.environment import StrictEnvironment  # type: ignore[import-untyped]
-from cookiecutter.generate import generate_context  # type: ignore[import-untyped]
-from cookiecutter.prompt import prompt_for_config  # type: ignore[import-untyped]
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from pytest_cookies.plugin import Cookies  # type: ignore[import-untyped]
@@ -26,12 +24,16 @@ from rich.text import Text
 
 from tests.conftest import Baker
 from tests.support.baking import (
+    COOKIECUTTERS,
     OPTIONS,
     PROMPTS,
     TEMPLATE,
+    VERSIONS,
     BakedProject,
     bake,
     bake_typed,
+    context_of,
+    judge,
 )
 
 FREE_TEXT = {name: default for name, default in PROMPTS.items() if name not in OPTIONS}
@@ -150,20 +152,94 @@ def test_a_bad_answer_is_refused_in_one_sentence_and_leaves_nothing(
     assert result.exit_code != 0
     assert "exit status: 1" in str(result.exception)
     assert leftovers(tmp_path) == []
-    [sentence] = capfd.readouterr().err.splitlines()
-    assert re.fullmatch(rf"{name} must .+, such as '.+', not .+\.", sentence)
+    sentences, _ = refusal(capfd.readouterr().err)
+    assert re.fullmatch(rf"{name} must .+, such as '.+', not .+\.", "\n".join(sentences))
 
 
 def test_every_bad_answer_gets_its_sentence_on_stderr(tmp_path: Path) -> None:
     done = cookiecutter(tmp_path, "project_slug=Orders", "aws_region=Frankfurt")
 
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [
+    assert refusal(done.stderr)[0] == [
         "project_slug must be 1 to 40 of a-z, 0-9 and single hyphens, a letter first and no hyphen "
         "last, such as 'orders-service', not 'Orders'.",
         "aws_region must be the code of an AWS Region, such as 'us-east-1', not 'Frankfurt'.",
     ]
     assert list(tmp_path.iterdir()) == []
+
+
+PRINTED = {
+    "current": """\
+        ERROR: Stopping generation because pre_gen_project hook script didn't exit successfully
+        Traceback (most recent call last):
+          …
+        cookiecutter.exceptions.FailedHookException: Hook script failed (exit status: 1)
+        Hook script failed (exit status: 1)
+    """,
+    "2.6": """\
+        ERROR: Stopping generation because pre_gen_project hook script didn't exit successfully
+        Hook script failed (exit status: 1)
+    """,
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_is_printed_around_it(version: str, tmp_path: Path) -> None:
+    """Cookiecutter's own lines are on stdout, a traceback among them, and follow the sentence."""
+    done = cookiecutter(tmp_path, "aws_region=Frankfurt", version=version)
+    assert done.returncode == 1
+    printed = re.sub(r"(?m)(^  .*\n)+", "  …\n", done.stdout)
+    assert printed == dedent(PRINTED[version])
+    assert printed in (TEMPLATE / "docs/doors.md").read_text("utf-8")
+    sentences, command = refusal(done.stderr)
+    assert len(sentences) == 1
+    assert command[-1] == "aws_region=us-east-1"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_other_answers_can_be_pasted(version: str, tmp_path: Path) -> None:
+    """With the answer at the end of the printed command changed."""
+    answers = {
+        "project_name": 'Mae\'s "corner" shop & $HOME',
+        "description": "50 % off; it's `so`.",
+        "layout": "multi",
+        "iac": "cdk",
+        "database_name": "app",
+    }
+    given = [f"{name}={answer}" for name, answer in answers.items()]
+    done = cookiecutter(tmp_path, "aws_region=Frankfurt", *given, version=version)
+    _, command = refusal(done.stderr)
+    assert not [word for word in command if word.startswith(("database_name=", "ci="))]
+    assert command[-1] == "aws_region=us-east-1"
+    line = re.sub("us-east-1$", "eu-west-1", done.stderr.strip())
+    line = line.rpartition("\n")[2]
+    home = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+    subprocess.run(["bash", "-euc", line], env={**os.environ, **home}, check=True)
+    [project] = tmp_path.glob("*/.answers.json")
+    baked = json.loads(project.read_text("utf-8"))
+    assert baked.items() >= {**answers, "aws_region": "eu-west-1"}.items()
+
+
+def test_the_command_names_the_template_as_it_was_named(tmp_path: Path) -> None:
+    """But for a login, which nobody else is to see."""
+    named = {"_template": "https://me:s3cret@git.example.com/atlas", "_checkout": "v1.0.0"}
+    sentences, command = refusal(judge(tmp_path, aws_region="x", _output_dir="/out", **named))
+    assert len(sentences) == 1
+    start = command.index("https://git.example.com/atlas")
+    options = command[start + 1 : start + 6]
+    assert options == ["--no-input", "--checkout", "v1.0.0", "--output-dir", "/out"]
+    assert "s3cret" not in " ".join(command)
+
+
+def test_the_command_is_of_the_tool_that_bakes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV", "/usr/bin/uv")
+    _, command = refusal(judge(tmp_path, aws_region="x"))
+    assert command[:3] == ["uvx", "cookiecutter", "template"]
+    _, command = refusal(judge(tmp_path, aws_region="x", _commit="83d8c97"))
+    assert command[:4] == ["uvx", "cruft", "create", "template"]
+    assert json.loads(command[-1])["aws_region"] == "us-east-1"
 
 
 def test_a_choice_that_is_not_on_offer_is_refused_by_cookiecutter(tmp_path: Path) -> None:
@@ -205,6 +281,91 @@ def test_the_package_shadows_no_module(tmp_path: Path) -> None:
         if re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", module):
             slug = module.replace("_", "-")
             assert "must not be a name" in judge(tmp_path, project_slug=slug), slug
+
+
+# What a team's defaults become
+
+
+def team(folder: Path, *lines: str) -> Path:
+    """A user config with those defaults."""
+    config = folder / "team.yaml"
+    config.write_text("\n  ".join(["default_context:", *lines, ""]), "utf-8")
+    return config
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_defaults_that_were_dropped_are_told(version: str, tmp_path: Path) -> None:
+    """And come with the command that is printed."""
+    config = team(tmp_path, "ci: none", "python_version: 3.12", "aws_region: eu-west-1")
+    done = cookiecutter(tmp_path / "out", config=config, version=version)
+
+    warning, _, said = done.stderr.partition("\n\n")
+    assert "Invalid default received: 3.12" in warning
+    sentences, command = refusal(said)
+    assert sentences == [
+        f'python_version in {config} must be in quotes, such as python_version: "3.12".',
+        "Cookiecutter has dropped what follows it there: aws_region.",
+    ]
+    assert list((tmp_path / "out").iterdir()) == []
+    given = [word for word in command if "=" in word]
+    done = cookiecutter(tmp_path / "out", *given, config=config, version=version)
+    assert done.returncode == 0, done.stderr
+    answers = BakedProject(tmp_path / "out/orders-service", {}).parse(".answers.json")
+    got = {name: answers[name] for name in ("ci", "python_version", "aws_region")}
+    assert got == {"ci": "none", "python_version": "3.12", "aws_region": "eu-west-1"}
+
+
+def test_a_default_that_is_not_on_offer_is_told(tmp_path: Path) -> None:
+    config = team(tmp_path, "network: peeering")
+    sentences, command = refusal(
+        cookiecutter(tmp_path / "out", config=config).stderr.partition("\n\n")[2]
+    )
+    choices = "'private-endpoint', 'peering', 'nat', 'public'"
+    assert sentences == [f"network in {config} must be one of {choices}, not 'peeering'."]
+    assert command[-1] == "network=private-endpoint"
+
+
+def test_a_default_that_yaml_changes_is_told(tmp_path: Path) -> None:
+    config = team(tmp_path, "project_name: 123", "database_name: on")
+    sentences, command = refusal(cookiecutter(tmp_path / "out", config=config).stderr)
+    assert sentences == [
+        f'database_name in {config} must be in quotes, such as database_name: "on".'
+    ]
+    assert command[-1] == "database_name=on"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a hook doesn't see options")
+@pytest.mark.parametrize("option", ["--config-file", "--default-config"])
+def test_options_name_the_user_config(option: str, tmp_path: Path) -> None:
+    config = team(tmp_path, "python_version: 3.12")
+    if option == "--config-file":
+        done = cookiecutter(tmp_path / "out", f"{option}={config}")
+        assert f"python_version in {config} must be" in done.stderr
+    else:
+        done = cookiecutter(tmp_path / "out", option, config=config)
+        assert done.returncode == 0
+
+
+def test_defaults_that_were_answered_otherwise_are_no_fault(tmp_path: Path) -> None:
+    config = team(tmp_path, "python_version: 3.12", "aws_region: eu-west-1")
+    given = ("python_version=3.11", "aws_region=eu-west-2")
+    done = cookiecutter(tmp_path / "out", *given, config=config)
+    assert done.returncode == 0, done.stderr
+
+
+def test_defaults_of_other_templates_are_no_fault(tmp_path: Path) -> None:
+    config = team(tmp_path, "full_name: Me", "github_username: me", "license: MIT")
+    done = cookiecutter(tmp_path / "out", config=config)
+    assert done.returncode == 0
+    assert "WARNING" not in done.stdout
+
+
+def test_a_misspelt_default_is_told(tmp_path: Path) -> None:
+    config = team(tmp_path, "full_name: Me", "aws_regoin: eu-west-1")
+    done = cookiecutter(tmp_path / "out", config=config)
+    assert done.returncode == 0
+    warning = f"WARNING: {config} has aws_regoin, which isn't an answer. Is aws_region meant?"
+    assert done.stdout.splitlines()[-1] == warning
 
 
 # What is accepted
@@ -350,11 +511,10 @@ def check_any(name: str, answer: str, base: BakedProject) -> None:
                 assert same.contents == project.contents
 
 
+@settings(deadline=None)
 @given(PROSE)
 def test_literals_mean_the_same_in_every_language(answers: dict[str, str]) -> None:
-    context = prompt_for_config(
-        generate_context(TEMPLATE / "cookiecutter.json", extra_context=answers), no_input=True
-    )
+    context = context_of(**answers)
     for name in ("project_name", "description", "database_name"):
         literal = context[f"__{name}_literal"]
         assert yaml.safe_load(f"x: {literal}") == {"x": context[name]}
@@ -394,37 +554,38 @@ def test_any_answer_is_refused_or_arrives_intact_deep(baked: Baker, one: tuple[s
 # Helpers
 
 
+def refusal(printed: str) -> tuple[list[str], list[str]]:
+    """The sentences in what is printed, and the words of the command after them."""
+    sentences, _, command = printed.strip("\n").split("\n\n")
+    return sentences.split("\n"), shlex.split(command)
+
+
 def cookiecutter(
-    output_dir: Path, *answers: str, typed: list[str] | None = None
+    output_dir: Path,
+    *answers: str,
+    typed: list[str] | None = None,
+    version: str = "current",
+    config: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run the command as people do, with a home of its own; typed lines end in Enter."""
     keys = [] if typed is None else typed + [""] * (len(PROMPTS) - len(typed))
     with TemporaryDirectory() as home:
+        environment = {**os.environ, "HOME": home, "USERPROFILE": home, "PYTHONUTF8": "1"}
+        environment.pop("UV", None)  # uv may run these tests
+        if config:
+            environment["COOKIECUTTER_CONFIG"] = str(config)
         return subprocess.run(
             [
-                *(sys.executable, "-m", "cookiecutter", str(TEMPLATE), *answers),
+                *(str(COOKIECUTTERS[version]), "-m", "cookiecutter", str(TEMPLATE), *answers),
                 *("--output-dir", str(output_dir)),
                 *(["--no-input"] if typed is None else []),
             ],
             input="".join(key + "\n" for key in keys),
-            env={**os.environ, "HOME": home, "USERPROFILE": home, "PYTHONUTF8": "1"},
+            env=environment,
             capture_output=True,
             encoding="utf-8",
             check=False,
         )
-
-
-def judge(folder: Path, **answers: str) -> str:
-    """Run the hook that judges the answers in this process; return its sentences."""
-    hook = folder / "hook.py"
-    source = (TEMPLATE / "hooks/pre_gen_project.py").read_text("utf-8")
-    answers = {**FREE_TEXT, "project_slug": "orders", **answers}
-    hook.write_text(
-        StrictEnvironment().from_string(source).render(cookiecutter=answers), encoding="utf-8"
-    )
-    with pytest.raises(SystemExit) as end:
-        runpy.run_path(str(hook))
-    return str(end.value.code or "")
 
 
 def leftovers(folder: Path) -> list[Path]:

@@ -8,11 +8,12 @@ import io
 import itertools
 import json
 import os
+import runpy
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
+from contextlib import chdir, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,10 @@ from unittest import mock
 import pytest
 import yaml
 from cookiecutter.environment import StrictEnvironment  # type: ignore[import-untyped]
+from cookiecutter.generate import generate_context  # type: ignore[import-untyped]
 from cookiecutter.main import cookiecutter  # type: ignore[import-untyped]
+from cookiecutter.prompt import prompt_for_config  # type: ignore[import-untyped]
+from jinja2 import FileSystemLoader
 from jinja2.bccache import Bucket, BytecodeCache
 from markdown_it import MarkdownIt
 
@@ -45,6 +49,15 @@ CORE = tuple(
     name for name in ("layout", "auth", "iac", "network", "atlas_setup") if name in OPTIONS
 )
 """The options whose product is tested in full; the others are covered pairwise."""
+
+COOKIECUTTERS = {
+    "current": Path(sys.executable),
+    "2.6": TEMPLATE / ".tools/cookiecutter-2.6/bin/python",
+}
+"""The Pythons of the newest Cookiecutter and of the oldest that is supported."""
+
+VERSIONS = [pytest.param("current"), pytest.param("2.6", marks=pytest.mark.slow)]
+"""Those, for `pytest.mark.parametrize`."""
 
 # Shared bakes stay exactly as baked: tools that run inside one keep their caches to themselves.
 # Nor has a project the plugins that these tests use. Its `uv run` takes this environment as it is.
@@ -206,6 +219,39 @@ def bake_typed(output_dir: Path, /, **answers: str) -> BakedProject:
     typed = io.StringIO("".join(answers.get(name, "") + "\n" for name in PROMPTS))
     with mock.patch("sys.stdin", typed), redirect_stdout(io.StringIO()):
         return _bake(output_dir, no_input=False)
+
+
+def context_of(**answers: str) -> dict[str, Any]:
+    """What Cookiecutter makes of answers: defaults and derived values, too."""
+    context = generate_context(TEMPLATE / "cookiecutter.json", extra_context=answers)
+    return dict(prompt_for_config(context, no_input=True))
+
+
+def render(name: str, context: Mapping[str, Any]) -> str:
+    """Render one file of a project, by its path there, as Cookiecutter does but without a bake."""
+    source = name.replace(f"src/{context['__package']}/", "src/{{cookiecutter.__package}}/")
+    return str(_JINJA.get_template(source).render(cookiecutter=context))
+
+
+_JINJA = StrictEnvironment(
+    context={"cookiecutter": {}},
+    keep_trailing_newline=True,
+    loader=FileSystemLoader([TEMPLATE / "{{cookiecutter.project_slug}}", TEMPLATE / "templates"]),
+)
+
+
+def judge(folder: Path, /, **answers: str) -> str:
+    """Run the hook that judges answers in this process and in a folder; return what it says."""
+    hook = folder / "hook.py"
+    source = (TEMPLATE / "hooks/pre_gen_project.py").read_text("utf-8")
+    defaults = {name: OPTIONS.get(name, (it,))[0] for name, it in PROMPTS.items()}
+    answers = {**defaults, "project_slug": "orders", "__package": "orders", **answers}
+    context = {"cookiecutter": {"_template": "template", **answers}}
+    hook.write_text(StrictEnvironment().from_string(source).render(context), "utf-8")
+    with chdir(folder), pytest.raises(SystemExit) as end:
+        runpy.run_path(str(hook))
+    hook.unlink()
+    return str(end.value.code)
 
 
 def _bake(output_dir: Path, **options: Any) -> BakedProject:
