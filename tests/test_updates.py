@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake
+from tests.support.baking import OPTIONS, TEMPLATE, BakedProject
 from tests.support.cloudformation import expand
 from tests.support.documents import Document
 from tests.support.mongod import Mongod
@@ -151,28 +151,43 @@ def test_a_new_question_can_be_answered_in_the_update(
 
 
 @pytest.mark.slow
-def test_a_project_made_without_cruft(tmp_path: Path) -> None:
-    """It is linked and updated by the commands of its README."""
+@pytest.mark.parametrize("released", [True, False], ids=["released", "not released"])
+def test_a_project_made_without_cruft(released: bool, tmp_path: Path) -> None:
+    """It is linked and updated by the commands of its README, as they are there."""
     repository = Repository(tmp_path / "repository")
-    version = f"v{template_version()}"
-    repository.git("tag", "--force", version)
+    versions = repository.path / "templates/versions.j2"
+    if released:
+        replace(versions, f'"{template_version()}"', '"9.0.0"')
+        repository.git("commit", "--all", "--quiet", "--message", "Version 9.0.0")
+        repository.git("tag", "v9.0.0")
+    template = ("cookiecutter", "gh:ORG/cookiecutter-atlas-lambda", "--no-input")
+    name = 'project_name=Müller & "Söhne\'s"'
+    repository.run(*template, "project_slug=orders", name, "layout=multi", cwd=tmp_path)
+    project = tmp_path / "orders"
+    repository.git("init", "--quiet", cwd=project)
+    commit(repository, project, "As baked")
+    readme = Document(project, project / "README.md")
+    update, link = (it for it in readme.blocks("sh") if it.startswith("uvx cruft "))
+    if not released:
+        shell(repository, project, link)
     ignored = repository.path / "{{cookiecutter.project_slug}}/.gitignore"
     ignored.write_text(ignored.read_text("utf-8") + "notes/\n", "utf-8")
     repository.git("commit", "--all", "--quiet", "--message", "Notes are ignored")
-    baked = bake(tmp_path, layout="multi", project_name='Müller & "Söhne"')
-    repository.git("init", "--quiet", cwd=baked.path)
-    commit(repository, baked.path, "As baked")
-    readme = Document(baked.path, baked.path / "README.md")
-    update, link = (it for it in readme.blocks("sh") if it.startswith("uvx cruft "))
-    link = link.replace("VERSION", version).replace("REPOSITORY", str(repository.path))
+    if released:
+        shell(repository, project, link)
+    commit(repository, project, "Linked")
 
-    for command in (link, "git add --all && git commit --quiet --message Linked", update):
-        local = command.replace("uvx ", "")
-        repository.run("bash", "-euc", local, cwd=baked.path, typed="y\n")
+    shell(repository, project, update)
 
-    assert baked.read(".gitignore").endswith("notes/\n")
-    status = repository.git("status", "--short", cwd=baked.path)
+    assert BakedProject(project, {}).read(".gitignore").endswith("notes/\n")
+    status = repository.git("status", "--short", cwd=project)
     assert sorted(it.split()[1] for it in status.splitlines()) == [".cruft.json", ".gitignore"]
+
+
+def shell(repository: Repository, project: Path, command: str) -> None:
+    """Run a command of uvx with what is installed here."""
+    local = command.replace("uvx ", "")
+    repository.run("bash", "-euc", local, cwd=project, typed="y\n")
 
 
 def make(repository: Repository, folder: Path, **answers: str) -> Path:

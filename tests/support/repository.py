@@ -18,7 +18,12 @@ _CONFIG = """
     defaultBranch = main
 [safe]
     directory = *
+[url "file://{path}"]
+    insteadOf = {address}
+    insteadOf = {address}.git
 """
+ADDRESS = "https://github.com/ORG/cookiecutter-atlas-lambda"
+"""Where documents say that the template is: git finds the clone there."""
 
 
 def releases() -> dict[str, str]:
@@ -38,7 +43,7 @@ class Repository:
         self.home = folder / "home"
         self.path = folder / "cookiecutter-atlas-lambda"
         self.home.mkdir(parents=True)
-        (self.home / ".gitconfig").write_text(_CONFIG)
+        (self.home / ".gitconfig").write_text(_CONFIG.format(path=self.path, address=ADDRESS))
         self.git("clone", "--quiet", "--no-checkout", str(TEMPLATE), str(self.path), cwd=TEMPLATE)
         self.git("symbolic-ref", "HEAD", "refs/heads/now")  # not a branch that there may be
         for version, commit in releases().items():
