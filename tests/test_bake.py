@@ -1,15 +1,16 @@
 """What a bake leaves on disk, for every combination of answers."""
 
+import itertools
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from tests.conftest import Baker
-from tests.support.baking import CORE, TEMPLATE, TIDY, bake, combinations
+from tests.support.baking import CORE, TEMPLATE, TIDY, bake, combinations, context_of, render
 
 Answers = dict[str, str]
 
@@ -126,16 +127,20 @@ SLUGS = {
 }
 
 
+def files_of(answers: Mapping[str, str]) -> set[str]:
+    """The files that a project with these answers has, all of them given."""
+    return {
+        file
+        for needed, files in FILES
+        if needed.items() <= answers.items()
+        for file in files.split()
+    }
+
+
 @pytest.mark.parametrize("answers", [*combinations(), *combinations("ci")])
 def test_exact_files(baked: Baker, answers: Answers) -> None:
     project = baked(**answers)
-    expected = {
-        file
-        for needed, files in FILES
-        if needed.items() <= project.answers.items()
-        for file in files.split()
-    }
-    assert project.files == expected
+    assert project.files == files_of(project.answers)
     assert not [
         path for path in project.path.rglob("*") if path.is_dir() and not list(path.iterdir())
     ]
@@ -183,6 +188,47 @@ def test_clean_for_linter_and_formatter(slug: str, baked: Baker) -> None:
     paths = [str(project.path) for project in projects]
     for command in (["check"], ["format", "--check"]):
         done = projects[0].run("ruff", *command, *paths, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+# As people write, and as long as the hook allows: with spaces, quotation marks and joined words.
+TEXTS = {
+    "project_name": ('Mae\'s "corner" shop & café in a town by the sea ', 60),
+    "description": ('Keeps what "big" customers order, e.g. it\'s 50 % off a pair of shoes; ', 200),
+    "database_name": ("customer_order_management_and_more_", 38),
+    "project_slug": ("my-own-a-b2-orders-of-customers-and-", 40),
+}
+
+
+def text_of(name: str, length: int) -> str:
+    """An answer of that length, or the longest one."""
+    words, longest = TEXTS[name]
+    text = (words * longest)[: min(length, longest)]
+    return re.sub(r"[ -]$", "x", text)
+
+
+@pytest.mark.slow
+def test_text_of_every_length_is_clean_for_linter_and_formatter(tmp_path: Path) -> None:
+    """Only the settings and what is Python is rendered, to have every length."""
+    longest = max(length for _, length in TEXTS.values())
+    every = [it.values[0] for it in combinations()]
+    cases = list(zip(range(1, longest + 1), itertools.cycle(every), strict=False))
+    cases += itertools.product((1, longest), every)
+    for number, (length, answers) in enumerate(cases):
+        context = context_of(**answers, **{name: text_of(name, length) for name in TEXTS})
+        for name in files_of(context):
+            if name.endswith((".py", "pyproject.toml")):
+                name = name.replace("/orders_service/", f"/{context['__package']}/")
+                path = tmp_path / f"{number}" / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(render(name, context), "utf-8")
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [Path(sys.executable).with_name("ruff"), *command, "--no-cache", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -239,6 +285,15 @@ def test_without_hooks_there_are_only_spare_files(
 def test_every_file_of_the_template_is_in_some_project(baked: Baker, tmp_path: Path) -> None:
     some = set[str]().union(*(baked(**one.values[0]).files for one in combinations()))
     assert bake(tmp_path, False).files == some
+
+
+def test_the_table_of_variants_has_the_files_that_some_projects_lack() -> None:
+    hook = (TEMPLATE / "hooks/pre_gen_project.py").read_text("utf-8")
+    listed = re.findall(r'^    f?"(\S+)": (?:[A-Z]+|\{.+\}),$', hook, re.MULTILINE)
+    every = [*combinations(), *combinations("ci")]
+    some = [files_of(context_of(**it.values[0])) for it in every]
+    variants = {name for files in some for name in files if not all(name in it for it in some)}
+    assert {it.replace("{PACKAGE}", "src/orders_service") for it in listed} == variants
 
 
 OFFLINE = """

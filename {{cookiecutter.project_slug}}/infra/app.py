@@ -1,11 +1,15 @@
 """The CDK app. The CLI runs it, as cdk.json says."""
 
+import tomllib
+from pathlib import Path
 from typing import Any
 
 from aws_cdk import App, CliCredentialsStackSynthesizer, Environment, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from infra.stack import ServiceStack
+
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
 
 
 def make_app(**options: Any) -> App:
@@ -22,7 +26,7 @@ def make_app(**options: Any) -> App:
         synthesizer=CliCredentialsStackSynthesizer(
             bucket_prefix="{{ cookiecutter.project_slug }}/",
         ),
-        description={{ cookiecutter.__description_literal }},
+        description=PROJECT["project"]["description"],
         env=Environment(region="{{ cookiecutter.aws_region }}"),
     )
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))

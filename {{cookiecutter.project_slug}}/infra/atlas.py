@@ -34,6 +34,8 @@ from constructs import Construct
 
 from infra.parameters import Parameters
 
+DATABASE = {{ cookiecutter.__database_name_literal }}
+
 
 class Atlas:
     """The Atlas project of the cluster."""
@@ -67,7 +69,7 @@ class Atlas:
             database_name="admin",
             username=Aws.STACK_NAME,  # as in the secret
             password=password.to_string(),
-            roles=[RoleDefinition(role_name="readWrite", database_name={{ cookiecutter.__database_name_literal }})],
+            roles=[RoleDefinition(role_name="readWrite", database_name=DATABASE)],
             scopes=[self._cluster()],
         )
 {%- else %}
@@ -82,7 +84,7 @@ class Atlas:
             database_name="$external",
             awsiam_type=CfnDatabaseUserPropsAwsiamType.ROLE,
             username=role_arn,
-            roles=[RoleDefinition(role_name="readWrite", database_name={{ cookiecutter.__database_name_literal }})],
+            roles=[RoleDefinition(role_name="readWrite", database_name=DATABASE)],
             scopes=[self._cluster()],
         )
 {%- endif %}

@@ -28,6 +28,7 @@ from routes import SERVICE, handlers, routes
 
 HOST = "127.0.0.1"
 PORT = 3000
+DATABASE = {{ cookiecutter.__database_name_literal }}
 
 Event = dict[str, Any]
 Answer = tuple[int, list[tuple[str, str]], bytes]  # status, headers, body
@@ -41,7 +42,7 @@ class Function:
         self._variables = {
             "AWS_LAMBDA_FUNCTION_NAME": name,
             "AWS_REGION": os.environ.get("AWS_REGION", "{{ cookiecutter.aws_region }}"),
-            "MONGODB_DATABASE": os.environ.get("MONGODB_DATABASE", {{ cookiecutter.__database_name_literal }}),
+            "MONGODB_DATABASE": os.environ.get("MONGODB_DATABASE", DATABASE),
             "MONGODB_URI": uri,
             "POWERTOOLS_SERVICE_NAME": SERVICE,
         }
