@@ -18,7 +18,6 @@ COMMON = {"--output", "--projectId", "--profile"}
 
 # Number of arguments, options that a command needs, and those that it takes besides.
 ATLAS: dict[str, tuple[int, set[str], set[str]]] = {
-    "clusters connectionStrings describe": (1, set(), {"--type"}),
     "clusters describe": (1, set(), {"--autoScalingMode"}),
     "dbusers list": (0, set(), {"--limit", "--page"}),
     "dbusers create": (
