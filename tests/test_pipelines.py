@@ -16,9 +16,10 @@ import cfnlint  # type: ignore[import-untyped]
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conftest import Baker
+from tests.conftest import Baker, Expand
 from tests.support.atlas import Atlas
 from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations
+from tests.support.cloudformation import Template
 from tests.support.here import HERE, UV
 from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
@@ -153,53 +154,70 @@ def test_who_may_assume_the_roles(baked: Baker) -> None:
 
 
 @cache
-def handlers(resource_type: str) -> frozenset[str]:
-    """Return what CloudFormation calls for a type, by the type's own schema."""
-    found = set[str]()
+def schemas() -> dict[str, list[dict[str, Any]]]:
+    """Return the published schemas of CloudFormation's types: a type may have several."""
+    found: dict[str, list[dict[str, Any]]] = {}
     for file in (Path(cfnlint.__file__).parent / "data/schemas/resources").glob("*.json"):
-        schema = _schema(file)
-        if schema["typeName"] == resource_type:
-            for handler in ("create", "read", "update", "delete"):
-                permissions = schema.get("handlers", {}).get(handler, {}).get("permissions", [])
-                found.update(permission.lower() for permission in permissions)
-    return frozenset(found)
+        schema = json.loads(file.read_text("utf-8"))
+        found.setdefault(schema["typeName"], []).append(schema)
+    return found
 
 
 @cache
-def _schema(file: Path) -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    return schema
+def handlers(resource_type: str) -> frozenset[str]:
+    """Return what CloudFormation calls for a type, by the type's own schemas."""
+    found = set[str]()
+    for schema in schemas()[resource_type]:
+        permissions = list(schema.get("tagging", {}).get("permissions", []))
+        for handler in ("create", "read", "update", "delete"):
+            permissions += schema.get("handlers", {}).get(handler, {}).get("permissions", [])
+        found.update(it.lower() for it in permissions)
+    return frozenset(found)
 
 
-# What handlers can do for properties that no project has.
-# fmt: off
-UNUSED = [
-    "kms:*", "vpc-lattice:*", "vpce:*", "elasticfilesystem:*", "s3files:*", "firehose:*",
-    "s3:rest*", "*vpngateway*", "*codesigningconfig", "lambda:getlayerversion",
-    "lambda:passcapacityprovider", "lambda:associateruntime*", "iam:attachrolepolicy",
-    "iam:detachrolepolicy", "iam:*permissionsboundary", "*vpcencryptioncontrol",
-    "ec2:acceptaddresstransfer", "ec2:*natgatewayaddress", "ec2:associateaddress",
-    "ec2:*subnetcidrblock", "ec2:modifyvpctenancy", "secretsmanager:*replicat*",
-    "logs:*bearertoken*", "logs:put*protection*", "logs:*indexpolicy",
-    "logs:deletedataprotectionpolicy", "logs:deleteresourcepolicy", "logs:*kmskey",
-]
-# fmt: on
-# What the schemas leave out: access logs of an HTTP API, its service-linked role, tags of
-# functions, the private DNS name of an endpoint.
+# What handlers do for a property only, which is struck while no resource has the property.
+UNUSED = {
+    "BearerTokenAuthenticationEnabled": ["logs:putbearertokenauthentication"],
+    "CapacityProviderConfig": ["lambda:passcapacityprovider"],
+    "CodeSigningConfigArn": ["lambda:*codesigningconfig"],
+    "DataProtectionPolicy": ["logs:putdataprotection*", "logs:deletedataprotection*"],
+    "DeletionProtectionEnabled": ["logs:putloggroupdeletionprotection"],
+    "FieldIndexPolicies": ["logs:putindexpolicy", "logs:deleteindexpolicy"],
+    "FileSystemConfigs": ["elasticfilesystem:*", "s3files:*"],
+    "InstanceId": ["ec2:associateaddress"],
+    "InstanceTenancy": ["ec2:modifyvpctenancy"],
+    "Ipv6CidrBlock": ["ec2:*subnetcidrblock"],
+    "KmsKeyArn": ["kms:*"],
+    "KmsKeyId": ["logs:*kmskey"],
+    "Layers": ["lambda:getlayerversion"],
+    "LogGroupClass": ["firehose:tagdeliverystream", "s3:rest.put.object"],
+    "ManagedPolicyArns": ["iam:attachrolepolicy", "iam:detachrolepolicy"],
+    "PermissionsBoundary": ["iam:*permissionsboundary"],
+    "ReplicaRegions": ["secretsmanager:*replicat*"],
+    "ResourcePolicyDocument": ["logs:deleteresourcepolicy"],
+    "RuntimeManagementConfig": ["lambda:associateruntimealias"],
+    "SecondaryAllocationIds": ["ec2:*natgatewayaddress"],
+    "ServiceNetworkArn": ["vpc-lattice:*"],
+    "ServiceRegion": ["vpce:allowmultiregion"],
+    "TransferAddress": ["ec2:acceptaddresstransfer"],
+    "VpcEncryptionControl": ["ec2:createvpcencryptioncontrol"],
+    "VpnGatewayId": ["ec2:*vpngateway*"],
+}
+# What the schemas leave out: access logs of an HTTP API, its service-linked role, the private DNS
+# name of an endpoint.
 # fmt: off
 UNNAMED = [
     "logs:getlogdelivery", "logs:updatelogdelivery", "logs:deletelogdelivery",
-    "logs:listlogdeliveries", "iam:createservicelinkedrole", "lambda:listtags",
-    "route53:associatevpcwithhostedzone",
+    "logs:listlogdeliveries", "iam:createservicelinkedrole", "route53:associatevpcwithhostedzone",
 ]
 # fmt: on
-# What they name and IAM doesn't know.
-NO_ACTIONS = ["apigateway:tagresource", "apigateway:untagresource"]
 
-EXPANDED = {
-    "AWS::Serverless::Function": ("AWS::Lambda::Function", "AWS::Lambda::Permission"),
-    "AWS::Serverless::HttpApi": ("AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage"),
-}
+
+def unused(template: Template) -> list[str]:
+    """Return patterns of the actions for properties that no resource of a template has."""
+    text = json.dumps([it.get("Properties") for it in template["Resources"].values()])
+    properties = set(re.findall(r'"(\w+)":', text))
+    return [one for name, patterns in UNUSED.items() if name not in properties for one in patterns]
 
 
 def allowed_actions(project: BakedProject, policy: str) -> list[str]:
@@ -214,27 +232,31 @@ def allowed_actions(project: BakedProject, policy: str) -> list[str]:
     ]
 
 
+def test_what_is_unused_belongs_to_a_property() -> None:
+    """Of a type whose handlers name it."""
+    for name, patterns in UNUSED.items():
+        types = [
+            it for it, found in schemas().items() if any(name in s["properties"] for s in found)
+        ]
+        for pattern in patterns:
+            assert [it for it in types if matching(handlers(it), [pattern])], (name, pattern)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("answers", combinations("layout", "auth", "network"))
-def test_the_stack_may_be_made_and_nothing_else(answers: dict[str, str], baked: Baker) -> None:
+@pytest.mark.parametrize("answers", combinations("layout", "auth", "network", "iac"))
+def test_the_stack_may_be_made_and_nothing_else(
+    answers: dict[str, str], baked: Baker, expanded: Expand
+) -> None:
     """The role of CloudFormation allows what the stack's resources need, by their schemas."""
-    project = baked(**answers)
-    types = {
-        expanded
-        for resource in project.parse("template.yaml")["Resources"].values()
-        for expanded in EXPANDED.get(resource["Type"], (resource["Type"],))
-    }
-    needed = {
-        action
-        for resource_type in types
-        for action in handlers(resource_type)
-        if not any(fnmatch.fnmatch(action, pattern) for pattern in [*UNUSED, *NO_ACTIONS])
-    }
+    template = expanded(**answers)
+    types = {resource["Type"] for resource in template["Resources"].values()}
+    needed = {action for resource_type in types for action in handlers(resource_type)}
+    needed -= matching(needed, unused(template))
     if answers["network"] == "public":  # then Lambda asks nothing of EC2
         needed = {action for action in needed if not action.startswith("ec2:")}
-    allowed = allowed_actions(project, "StackPolicy")
-    assert {"lambda:createfunction", "iam:putrolepolicy", "apigateway:post"} <= needed
-    assert matching(needed, allowed) == needed
+    allowed = allowed_actions(baked(**answers), "StackPolicy")
+    assert {"lambda:createfunction", "iam:putrolepolicy", "apigateway:tagresource"} <= needed
+    assert needed - matching(needed, allowed) == set()
     needed.update(UNNAMED)
     assert [one for one in allowed if not matching(needed, [one])] == []
 
