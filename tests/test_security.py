@@ -1,4 +1,4 @@
-"""What every stack allows and says, whichever tool describes it; test_networks.py, what it opens."""
+"""What every stack allows and says, whichever tool describes it. See also test_networks.py."""
 
 import json
 import re
