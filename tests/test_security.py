@@ -1,4 +1,4 @@
-"""What every stack allows, opens and says, whichever tool describes it."""
+"""What every stack allows and says, whichever tool describes it. See also test_networks.py."""
 
 import json
 import re
@@ -32,10 +32,6 @@ ON_ANY_RESOURCE = {
     "ec2:DescribeSubnets": "describing has no resources",
     "ec2:UnassignPrivateIpAddresses": "Lambda checks it for *",
 }
-
-# Where functions may go in the whole world: by NAT there is no narrower range for Atlas's nodes,
-# nor for Secrets Manager.
-NAT_EGRESS = [(27015, 27017), (443, 443)]
 
 
 @pytest.fixture
@@ -85,20 +81,6 @@ def test_only_lambda_assumes_the_roles(planned: Plan) -> None:
         [statement] = role["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
         assert "ManagedPolicyArns" not in role
-
-
-@pytest.mark.parametrize("answers", EVERY)
-def test_only_nat_opens_a_way_to_the_world(answers: Answers, planned: Plan) -> None:
-    opened = []
-    for name, group in planned.of("AWS::EC2::SecurityGroup").items():
-        assert "SecurityGroupIngress" not in group
-        for rule in group["SecurityGroupEgress"]:
-            if rule.get("CidrIp") == "0.0.0.0/0" or "CidrIpv6" in rule:
-                opened.append((name, rule["FromPort"], rule["ToPort"]))
-    for rule in planned.of("AWS::EC2::SecurityGroupIngress").values():
-        assert not rule.keys() & {"CidrIp", "CidrIpv6", "SourcePrefixListId"}
-    expected = NAT_EGRESS if answers["network"] == "nat" else []
-    assert opened == [("FunctionSecurityGroup", *ports) for ports in expected]
 
 
 @pytest.mark.parametrize("answers", EVERY)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import Baker
 from tests.support import clis
-from tests.support.baking import BakedProject, combinations
+from tests.support.baking import OPTIONS, BakedProject, combinations
 from tests.support.here import NEEDS_A_SHELL
 
 pytestmark = NEEDS_A_SHELL
@@ -208,16 +208,49 @@ def test_a_dry_run_shows_the_commands_of_a_run_and_changes_nothing(desk: Desk) -
         assert command[0] == "aws" or "--projectId" in command
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("answers", MATRIX)
-def test_rights_that_are_too_wide_or_too_narrow_are_set_right(desk: Desk) -> None:
+def change(desk: Desk, key: str, **changes: Any) -> None:
+    """Change what Atlas has: each of its users, or entries of the access list, and so on."""
+    state = desk.state
+    state[key] = [it | changes for it in state[key]]
+    desk.state = state
+
+
+def role(name: str, database: str = "app", **more: str) -> dict[str, str]:
+    return {"roleName": name, "databaseName": database, **more}
+
+
+def scope(name: str, kind: str = "CLUSTER") -> dict[str, str]:
+    return {"name": name, "type": kind}
+
+
+# Of a user who may more than it should, less, or something else.
+WRONG_RIGHTS: dict[str, dict[str, list[dict[str, str]]]] = {
+    "other-role": {"roles": [role("atlasAdmin", "admin")]},
+    "further-role": {"roles": [role("readWrite"), role("readWriteAnyDatabase", "admin")]},
+    "further-role-first": {"roles": [role("dbAdmin"), role("readWrite")]},
+    "further-database": {"roles": [role("readWrite"), role("readWrite", "other")]},
+    "other-database": {"roles": [role("readWrite", "other")]},
+    "one-collection": {"roles": [role("readWrite", collectionName="items")]},
+    "reads-only": {"roles": [role("read")]},
+    "no-role": {"roles": []},
+    "every-cluster": {"scopes": []},
+    "other-cluster": {"scopes": [scope("Cluster1")]},
+    "further-cluster": {"scopes": [scope("Cluster0"), scope("Cluster1")]},
+    "no-cluster-of-that-name": {"scopes": [scope("Cluster0", "DATA_LAKE")]},
+}
+
+
+@pytest.mark.slow  # for their number
+@pytest.mark.parametrize(
+    ("wrong", "auth"), [*((it, "iam") for it in WRONG_RIGHTS), ("further-role", "password")]
+)
+def test_rights_that_are_too_wide_or_too_narrow_are_set_right(
+    wrong: str, auth: str, at: Callable[..., Desk]
+) -> None:
+    desk = at(auth=auth)
     desk.run("Cluster0")
     right = desk.state
-    wrong = desk.state
-    for user in wrong["users"]:
-        user["roles"] = [{"roleName": "atlasAdmin", "databaseName": "admin"}]
-        user["scopes"] = []
-    desk.state = wrong
+    change(desk, "users", **WRONG_RIGHTS[wrong])
 
     done = desk.run("Cluster0")
 
@@ -225,11 +258,109 @@ def test_rights_that_are_too_wide_or_too_narrow_are_set_right(desk: Desk) -> Non
     assert desk.state == right
 
 
+@pytest.mark.parametrize("auth", OPTIONS["auth"])
+def test_other_users_are_left_alone(auth: str, at: Callable[..., Desk]) -> None:
+    """Also one of the same name that signs in another way."""
+    desk = at(auth=auth)
+    desk.run("Cluster0")
+    state = desk.state
+    other = {"admin": "$external", "$external": "admin"}[state["users"][0]["databaseName"]]
+    rights = {"roles": [role("atlasAdmin", "admin")], "scopes": []}
+    others = [
+        state["users"][0] | rights | {"databaseName": other, "awsIAMType": "NONE"},
+        state["users"][0] | rights | {"username": "somebody"},
+    ]
+    state["users"] = others
+    desk.state = state
+
+    done = desk.run("Cluster0")
+
+    assert done.returncode == 0, done.stderr
+    assert desk.state["users"][:2] == others
+    assert len(desk.state["users"]) == 3
+
+
+@pytest.mark.parametrize("kind", ["USER", "NONE"])
+def test_a_user_of_another_type_has_to_be_deleted(kind: str, at: Callable[..., Desk]) -> None:
+    """As the Atlas CLI can't change the type: nothing is changed before."""
+    desk = at(layout="multi-lambda")
+    desk.run("Cluster0")
+    state = desk.state
+    state["users"] = [state["users"][-1] | {"awsIAMType": kind}]
+    desk.state = state
+
+    done = desk.run("Cluster0")
+
+    assert done.returncode == 1
+    arn = state["users"][0]["username"]
+    assert done.stderr == (
+        f"The user {arn} isn't for an IAM role: "
+        f"run this again after atlas dbusers delete {arn} --authDB '$external'\n"
+    )
+    assert desk.state == state
+
+
+ADDRESSES = {"peering": "172.16.0.0/16", "nat": "203.0.113.10", "public": "0.0.0.0/0"}
+
+
+@pytest.mark.parametrize("network", ADDRESSES)
+def test_an_entry_of_the_access_list_is_left_as_it_is(
+    network: str, at: Callable[..., Desk]
+) -> None:
+    """Whoever made it, and if it is temporary, that is said."""
+    desk = at(network=network)
+    desk.run("Cluster0")
+    change(desk, "access_list", comment="ours")
+    before = desk.state
+
+    assert "deletes" not in desk.run("Cluster0").stdout
+    assert (desk.state, desk.calls) == (before, [])
+
+    change(desk, "access_list", deleteAfterDate="2026-12-01T00:00:00Z")
+    done = desk.run("Cluster0")
+    assert desk.calls == []
+    assert (
+        f"WARNING: Atlas deletes the entry {ADDRESSES[network]} of the IP access list at "
+        "2026-12-01T00:00:00Z. Delete it before, and run this again.\n"
+    ) in done.stdout
+
+
+def test_an_entry_of_another_type_is_none(at: Callable[..., Desk]) -> None:
+    desk = at(network="nat")
+    state = desk.state
+    state["access_list"] = [
+        {"awsSecurityGroup": "sg-0123456789abcdef0"},
+        {"cidrBlock": "203.0.113.10/31"},
+    ]
+    desk.state = state
+    desk.run("Cluster0")
+    assert desk.state["access_list"] == [*state["access_list"], {"ipAddress": "203.0.113.10"}]
+
+
+@pytest.mark.parametrize("auth", OPTIONS["auth"])
+def test_a_temporary_user_is_told_of(auth: str, at: Callable[..., Desk]) -> None:
+    desk = at(auth=auth)
+    assert "WARNING" not in desk.run("Cluster0").stdout
+    change(desk, "users", deleteAfterDate="2026-12-01T00:00:00Z")
+    [user] = desk.state["users"]
+    done = desk.run("Cluster0")
+    assert desk.calls == []
+    assert f"WARNING: Atlas deletes the database user {user['username']} at 2026-" in done.stdout
+
+
 def test_private_endpoint_step_by_step(at: Callable[..., Desk]) -> None:
     desk = at(network="private-endpoint")
     first = desk.run("Cluster0")
     assert "Run this again" in first.stdout
     assert desk.state["services"][0]["interfaceEndpoints"] == [ENDPOINT]
+
+    other = {"id": "5f4fc14da2b47835a58c63a3", "interfaceEndpoints": [ENDPOINT]}
+    state = desk.state
+    state["services"] = [other, state["services"][0] | {"interfaceEndpoints": ["vpce-1"]}]
+    desk.state = state
+    desk.run("Cluster0")
+    assert [call[-1] for call in desk.calls] == [ENDPOINT]
+    assert ENDPOINT in desk.state["services"][1]["interfaceEndpoints"]
 
     state = desk.state
     state["cluster"]["connectionStrings"]["privateEndpoint"] = [
@@ -276,6 +407,55 @@ def test_peering_step_by_step(at: Callable[..., Desk]) -> None:
     assert "uses the peering" in desk.run("Cluster0").stdout
 
 
+# What is done and said of a peering in each state.
+# https://github.com/mongodb/mongodb-atlas-cli, tools/internal/specs/spec.yaml,
+# AwsNetworkPeeringConnectionSettings
+DEPLOY = f"with PeeringConnectionId={PEERING}"
+PEERINGS = {
+    "INITIATING": ([], DEPLOY),
+    "PENDING_ACCEPTANCE": (["accept-vpc-peering-connection"], DEPLOY),
+    "FINALIZING": ([], DEPLOY),
+    "AVAILABLE": ([], DEPLOY),
+    "FAILED": (["create", "accept-vpc-peering-connection"], DEPLOY),
+    "TERMINATING": (["create", "accept-vpc-peering-connection"], DEPLOY),
+}
+
+
+@pytest.mark.slow  # for their number
+@pytest.mark.parametrize("status", PEERINGS)
+def test_a_peering_in_each_state(status: str, at: Callable[..., Desk]) -> None:
+    desk = at(network="peering")
+    desk.run("Cluster0")
+    change(desk, "peerings", statusName=status, connectionId="pcx-1")
+    if status not in ("FAILED", "TERMINATING"):
+        change(desk, "peerings", connectionId=PEERING)
+    calls, said = PEERINGS[status]
+
+    done = desk.run("Cluster0")
+
+    assert [action for call in desk.calls for action in ACTIONS if action in call] == calls
+    assert said in done.stdout.splitlines()[-1]
+
+
+def test_a_peering_that_has_no_id_yet_is_waited_for(at: Callable[..., Desk]) -> None:
+    desk = at(network="peering")
+    desk.run("Cluster0")
+    change(desk, "peerings", statusName="INITIATING", connectionId=None)
+    assert desk.run("Cluster0").stdout.splitlines()[-1].endswith("Run this again to accept it.")
+    assert desk.calls == []
+
+
+def test_another_vpc_s_peering_is_none(at: Callable[..., Desk]) -> None:
+    desk = at(network="peering")
+    desk.run("Cluster0")
+    change(desk, "peerings", vpcId="vpc-0123456789abcdef1", connectionId="pcx-1")
+    desk.run("Cluster0")
+    assert [it["vpcId"] for it in desk.state["peerings"]] == [
+        "vpc-0123456789abcdef1",
+        "vpc-0123456789abcdef0",
+    ]
+
+
 def test_two_nat_gateways_are_both_admitted(at: Callable[..., Desk]) -> None:
     desk = at(network="nat")
     state = desk.state
@@ -294,6 +474,24 @@ def test_another_stack_of_the_project(at: Callable[..., Desk]) -> None:
     assert desk.run("Cluster0").returncode == 1
     assert desk.run("Cluster0", "--stack", "orders-service-staging").returncode == 0
     assert len(desk.state["users"]) == 1
+
+
+@pytest.mark.parametrize(
+    "answers", [{"auth": "password", "network": "nat"}, {"network": "peering"}], ids=str
+)
+def test_a_stack_in_another_region(desk: Desk) -> None:
+    """Every call of AWS asks there, and Atlas peers with it."""
+    state = desk.state
+    state["containers"][0]["regionName"] = "EU_WEST_1"
+    desk.state = state
+
+    done = desk.run("Cluster0", "--region", "eu-west-1")
+
+    assert done.returncode == 0, done.stderr
+    lines = (desk.folder / "calls.jsonl").read_text("utf-8").splitlines()
+    asked = [call for call in map(json.loads, lines) if call[0] == "aws" or "--region" in call]
+    assert len(asked) >= 2
+    assert {call[call.index("--region") + 1] for call in asked} == {"eu-west-1"}
 
 
 def no_stack(state: dict[str, Any]) -> None:

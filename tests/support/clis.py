@@ -18,7 +18,6 @@ COMMON = {"--output", "--projectId", "--profile"}
 
 # Number of arguments, options that a command needs, and those that it takes besides.
 ATLAS: dict[str, tuple[int, set[str], set[str]]] = {
-    "clusters connectionStrings describe": (1, set(), {"--type"}),
     "clusters describe": (1, set(), {"--autoScalingMode"}),
     "dbusers list": (0, set(), {"--limit", "--page"}),
     "dbusers create": (
@@ -112,16 +111,17 @@ def atlas(state: dict[str, Any], command: str, arguments: list[str], options: An
         case "dbusers create":
             user = {"username": options["--username"], **rights(options)}
             user["awsIAMType"] = options.get("--awsIAMType", "NONE")
+            user["databaseName"] = "admin" if user["awsIAMType"] == "NONE" else "$external"
             if user["awsIAMType"] == "NONE":
                 # The real one prompts on a terminal, else reads a line.
                 user["password"] = options.get("--password") or sys.stdin.readline().strip()
             state["users"].append(user)
         case "dbusers update":
-            [user] = [it for it in state["users"] if it["username"] == arguments[0]]
-            external = user["awsIAMType"] != "NONE"
-            if options.get("--authDB", "admin") != ("$external" if external else "admin"):
+            key = (options.get("--authDB", "admin"), arguments[0])
+            found = [it for it in state["users"] if (it["databaseName"], it["username"]) == key]
+            if not found:
                 fail("Error: no such user in that database")
-            user |= rights(options)
+            found[0].update(rights(options))
         case "accessLists list":
             return {"results": state["access_list"]}
         case "accessLists create":
@@ -130,7 +130,7 @@ def atlas(state: dict[str, Any], command: str, arguments: list[str], options: An
             return state["services"]
         case "privateEndpoints aws interfaces create":
             [service] = [it for it in state["services"] if it["id"] == arguments[0]]
-            service["interfaceEndpoints"] = [options["--privateEndpointId"]]
+            service.setdefault("interfaceEndpoints", []).append(options["--privateEndpointId"])
         case "networking containers list":
             return state["containers"]
         case "networking peering list":
@@ -154,11 +154,8 @@ def aws(state: dict[str, Any], command: str, options: dict[str, str]) -> Any:
         case "secretsmanager get-secret-value":
             return state["secrets"][options["--secret-id"]]
         case _:
-            [peering] = [
-                it
-                for it in state["peerings"]
-                if it["connectionId"] == options["--vpc-peering-connection-id"]
-            ]
+            connection = options["--vpc-peering-connection-id"]
+            [peering] = [it for it in state["peerings"] if it["connectionId"] == connection]
             peering["statusName"] = "AVAILABLE"
             return {}
 

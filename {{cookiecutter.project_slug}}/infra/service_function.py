@@ -25,6 +25,7 @@ class ServiceFunction:
         prefix: str,
         *,
         name: str,
+        role_name: str,
         handler: str,
         code: Asset,
         environment: Mapping[str, str],
@@ -37,7 +38,7 @@ class ServiceFunction:
         log_group = logs.CfnLogGroup(
             scope, f"{prefix}LogGroup", log_group_name=f"/aws/lambda/{name}", retention_in_days=14
         )
-        role = execution_role(scope, prefix, log_group, statements)
+        role = execution_role(scope, prefix, role_name, log_group, statements)
         function = lambda_.CfnFunction(
             scope,
             f"{prefix}Function",
@@ -79,6 +80,7 @@ class ServiceFunction:
 def execution_role(
     scope: Construct,
     prefix: str,
+    name: str,
     log_group: logs.CfnLogGroup,
     statements: Sequence[iam.PolicyStatement],
 ) -> iam.CfnRole:
@@ -86,6 +88,7 @@ def execution_role(
     role = iam.CfnRole(
         scope,
         f"{prefix}ExecutionRole",
+        role_name=name,  # CloudFormation would cut its own
         assume_role_policy_document=iam.PolicyDocument(
             statements=[
                 iam.PolicyStatement(

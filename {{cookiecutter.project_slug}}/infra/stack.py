@@ -95,6 +95,7 @@ class ServiceStack(Stack):
                 self,
                 prefix,
                 name=f"{Aws.STACK_NAME}{suffix}",
+                role_name=f"{Aws.STACK_NAME}{suffix or '-function'}",
                 handler=handler,
                 code=code,
                 environment=environment,

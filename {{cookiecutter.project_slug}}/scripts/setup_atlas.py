@@ -2,7 +2,7 @@
 {%- set password = cookiecutter.auth == "password" -%}
 """Tells Atlas about the deployed service: who logs in, and from where.
 
-    uv run scripts/setup_atlas.py CLUSTER [--project ID] [--stack NAME] [--dry-run]
+    uv run scripts/setup_atlas.py CLUSTER [--project ID] [--stack NAME] [--region NAME] [--dry-run]
 
 Run it after a deploy, as often as you like: what is right already stays as it is. It reads the
 stack with the AWS CLI and changes Atlas with the Atlas CLI; both must be signed in.
@@ -26,7 +26,7 @@ DATABASE = {{ cookiecutter.__database_name_literal }}
 
 {%- if network == "peering" %}
 # States of a peering that leads nowhere any more.
-GONE = ("FAILED", "REJECTED", "EXPIRED", "DELETED", "TERMINATING", "TERMINATED")
+GONE = ("FAILED", "TERMINATING")
 {%- endif %}
 
 Item = dict[str, Any]
@@ -35,10 +35,10 @@ Item = dict[str, Any]
 class Stack:
     """The deployed stack: its outputs and the parameters that it was deployed with."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, region: str) -> None:
+        self.name, self.region = name, region
         command = ["aws", "cloudformation", "describe-stacks", "--stack-name", name]
-        [stack] = json.loads(run([*command, "--region", REGION, "--output", "json"]))["Stacks"]
+        [stack] = json.loads(run([*command, "--region", region, "--output", "json"]))["Stacks"]
         if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             sys.exit(f"The stack {name} is in {stack['StackStatus']}: deploy it first.")
         self.account: str = stack["StackId"].split(":")[4]
@@ -95,9 +95,10 @@ def main() -> None:
     parser.add_argument("cluster", help="name of the cluster, such as Cluster0")
     parser.add_argument("--project", help="ID of the Atlas project, if not the Atlas CLI's own")
     parser.add_argument("--stack", default=STACK, help="name of the stack, %(default)s")
+    parser.add_argument("--region", default=REGION, help="where the stack is, %(default)s")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be changed")
     options = parser.parse_args()
-    stack = Stack(options.stack)
+    stack = Stack(options.stack, options.region)
     atlas = Atlas(options.project, options.dry_run)
     cluster = atlas.read("clusters", "describe", options.cluster)
     if stack.parameter("ClusterHost") not in hosts(cluster):
@@ -105,23 +106,23 @@ def main() -> None:
 {%- if network == "private-endpoint" %}
     service = find_service(atlas, stack.parameter("EndpointServiceName"))
     endpoint = stack.output("AtlasEndpointId")
-    let_in(atlas, stack, options.cluster)
+    add_users(atlas, stack, options.cluster)
     connect(atlas, service, endpoint)
     say_host(cluster, endpoint, stack.parameter("ClusterHost"))
 {%- elif network == "peering" %}
     vpc, cidr = stack.output("VpcId"), stack.output("VpcCidr")
-    check_ranges(atlas, cidr, stack.parameter("AtlasCidr"))
-    let_in(atlas, stack, options.cluster)
-    admit(atlas, [cidr], "cidrBlock", stack.name)
+    check_ranges(atlas, cidr, stack.parameter("AtlasCidr"), stack.region)
+    add_users(atlas, stack, options.cluster)
+    add_addresses(atlas, [cidr], "cidrBlock", stack.name)
     peer(atlas, stack, vpc, cidr)
 {%- elif network == "nat" %}
     addresses = stack.output("NatAddress").split(",")
-    let_in(atlas, stack, options.cluster)
-    admit(atlas, addresses, "ipAddress", stack.name)
+    add_users(atlas, stack, options.cluster)
+    add_addresses(atlas, addresses, "ipAddress", stack.name)
 {%- else %}
-    let_in(atlas, stack, options.cluster)
+    add_users(atlas, stack, options.cluster)
     print("WARNING: Atlas has to admit the whole internet. Only the login guards the data.")
-    admit(atlas, ["0.0.0.0/0"], "cidrBlock", stack.name)
+    add_addresses(atlas, ["0.0.0.0/0"], "cidrBlock", stack.name)
 {%- endif %}
 
 
@@ -133,51 +134,77 @@ def hosts(cluster: Item) -> set[str]:
     return {urlsplit(uri).hostname or "" for uri in uris if uri}
 
 {% if password %}
-def let_in(atlas: Atlas, stack: Stack, cluster: str) -> None:
+def add_users(atlas: Atlas, stack: Stack, cluster: str) -> None:
     """Make the secret's user a database user, who may read and write one database."""
     arn = stack.output("DatabaseSecretArn")
     command = ["aws", "secretsmanager", "get-secret-value", "--secret-id", arn]
-    command += ["--region", REGION, "--query", "SecretString", "--output", "text"]
+    command += ["--region", stack.region, "--query", "SecretString", "--output", "text"]
     secret = json.loads(run(command))
     name = secret["username"]
     rights = ["--role", f"readWrite@{DATABASE}", "--scope", cluster]
-    users = {it["username"]: it for it in atlas.read_list("dbusers", "list", "--limit", "500")}
+    users = find_users(atlas, "admin")
     if name not in users:
         # Without --password, the Atlas CLI reads it from its input: no process list shows it.
         atlas.change("dbusers", "create", "--username", name, *rights, secret=secret["password"])
         return
     if not may(users[name], cluster):
         atlas.change("dbusers", "update", name, "--authDB", "admin", *rights)
+    warn_if_temporary(users[name], f"the database user {name}")
     print(f"The database user {name} keeps its password. If the secret has another, delete the")
     print(f"user and run this again: atlas dbusers delete {name} --authDB admin")
 {%- else %}
-def let_in(atlas: Atlas, stack: Stack, cluster: str) -> None:
+def add_users(atlas: Atlas, stack: Stack, cluster: str) -> None:
     """Make each execution role a database user, who may read and write one database."""
     roles = [value for name, value in stack.outputs.items() if name.endswith("ExecutionRoleArn")]
     rights = ["--role", f"readWrite@{DATABASE}", "--scope", cluster]
-    users = {it["username"]: it for it in atlas.read_list("dbusers", "list", "--limit", "500")}
-    for role in roles or [stack.output("ExecutionRoleArn")]:
+    roles = roles or [stack.output("ExecutionRoleArn")]
+    users = find_users(atlas, "$external")
+    for role in roles:
+        if role in users and users[role].get("awsIAMType") != "ROLE":
+            delete = f"atlas dbusers delete {role} --authDB '$external'"
+            sys.exit(f"The user {role} isn't for an IAM role: run this again after {delete}")
+    for role in roles:
         if role not in users:
             user = ["--username", role, "--awsIAMType", "ROLE"]
             atlas.change("dbusers", "create", *user, *rights)
-        elif not may(users[role], cluster):
+            continue
+        if not may(users[role], cluster):
             atlas.change("dbusers", "update", role, "--authDB", "$external", *rights)
+        warn_if_temporary(users[role], f"the database user {role}")
 {%- endif %}
+
+
+def find_users(atlas: Atlas, database: str) -> dict[str, Item]:
+    """Return the users by name that sign in to a database: others may have the same names."""
+    users = atlas.read_list("dbusers", "list", "--limit", "500")
+    return {it["username"]: it for it in users if it["databaseName"] == database}
 
 
 def may(user: Item, cluster: str) -> bool:
     """Whether a database user has the rights it should have, and no others."""
-    roles = [(it["roleName"], it["databaseName"]) for it in user.get("roles") or []]
-    scopes = [it["name"] for it in user.get("scopes") or []]
-    return roles == [("readWrite", DATABASE)] and scopes == [cluster]
+    roles = [
+        (it["roleName"], it["databaseName"], it.get("collectionName") or "")
+        for it in user.get("roles") or []
+    ]
+    scopes = [(it["name"], it["type"]) for it in user.get("scopes") or []]
+    return roles == [("readWrite", DATABASE, "")] and scopes == [(cluster, "CLUSTER")]
+
+
+def warn_if_temporary(item: Item, name: str) -> None:
+    """Say when Atlas will delete a user or an entry by itself."""
+    if until := item.get("deleteAfterDate"):
+        print(f"WARNING: Atlas deletes {name} at {until}. Delete it before, and run this again.")
 
 {% if network != "private-endpoint" %}
-def admit(atlas: Atlas, addresses: list[str], kind: str, comment: str) -> None:
+def add_addresses(atlas: Atlas, addresses: list[str], kind: str, comment: str) -> None:
     """Add addresses to the IP access list."""
     entries = atlas.read_list("accessLists", "list", "--limit", "500")
     for address in addresses:
-        if address not in [entry.get(kind) for entry in entries]:
+        found = [entry for entry in entries if entry.get(kind) == address]
+        if not found:
             atlas.change("accessLists", "create", address, "--type", kind, "--comment", comment)
+        for entry in found:
+            warn_if_temporary(entry, f"the entry {address} of the IP access list")
 
 {% endif %}
 {%- if network == "private-endpoint" %}
@@ -209,22 +236,23 @@ def say_host(cluster: Item, endpoint: str, deployed: str) -> None:
     print("Run this again in some minutes, when the cluster has a host behind the endpoint.")
 
 {% elif network == "peering" %}
-def check_ranges(atlas: Atlas, cidr: str, atlas_cidr: str) -> None:
+def check_ranges(atlas: Atlas, cidr: str, atlas_cidr: str, region: str) -> None:
     """End the program if the stack can't be peered with Atlas's network."""
     vpc_range = ipaddress.ip_network(cidr, strict=False)
     if vpc_range.overlaps(ipaddress.ip_network(atlas_cidr, strict=False)):
         sys.exit(f"The VPC's range, {cidr}, overlaps AtlasCidr, {atlas_cidr}.")
     for container in atlas.read_list("networking", "containers", "list", "--provider", "AWS"):
         found = container.get("atlasCidrBlock")
-        if container.get("regionName") == REGION.upper().replace("-", "_") and found != atlas_cidr:
-            sys.exit(f"Atlas's network in {REGION} is {found}: deploy with AtlasCidr={found}")
+        name = region.upper().replace("-", "_")  # as Atlas spells it
+        if container.get("regionName") == name and found != atlas_cidr:
+            sys.exit(f"Atlas's network in {region} is {found}: deploy with AtlasCidr={found}")
 
 
 def peer(atlas: Atlas, stack: Stack, vpc: str, cidr: str) -> None:
     """Have the VPC peered with Atlas's network, then say what to deploy with."""
     peering = find_peering(atlas, vpc)
     if peering is None:
-        create = ["--accountId", stack.account, "--region", REGION, "--vpcId", vpc]
+        create = ["--accountId", stack.account, "--region", stack.region, "--vpcId", vpc]
         create += ["--routeTableCidrBlock", cidr]
         create += ["--atlasCidrBlock", stack.parameter("AtlasCidr")]
         atlas.change("networking", "peering", "create", "aws", *create)
@@ -234,7 +262,7 @@ def peer(atlas: Atlas, stack: Stack, vpc: str, cidr: str) -> None:
         return
     connection = peering["connectionId"]
     if peering["statusName"] == "PENDING_ACCEPTANCE":
-        command = ["aws", "ec2", "accept-vpc-peering-connection", "--region", REGION]
+        command = ["aws", "ec2", "accept-vpc-peering-connection", "--region", stack.region]
         command += ["--vpc-peering-connection-id", connection]
         print(shlex.join(command))
         if not atlas.dry_run:
