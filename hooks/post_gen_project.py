@@ -27,6 +27,7 @@ VARIANTS = {
     "template.yaml": {"iac": ["sam"]},
     "samconfig.toml": {"iac": ["sam"]},
     "src/Makefile": {"iac": ["sam"]},
+    "tests/test_template.py": {"iac": ["sam"]},
     "cdk.json": {"iac": ["cdk"]},
     "package.json": {"iac": ["cdk"]},
     "package-lock.json": {"iac": ["cdk"]},
