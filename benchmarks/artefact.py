@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.support.baking import BakedProject, bake
-from tests.support.here import HERE, UV
+from tests.support.here import HERE, build
 
 HANDLERS = Path(__file__).parent / "handlers"
 SHARE = float(os.environ.get("BENCH_SHARE", "1"))
@@ -32,7 +32,7 @@ def built(**answers: str) -> Iterator[tuple[BakedProject, Path]]:
     with TemporaryDirectory(prefix="benchmark-") as folder:
         project = bake(Path(folder), **HERE, **answers)
         code = Path(folder, "code")
-        project.run(sys.executable, "scripts/build.py", str(code), env=UV)
+        build(project, code)
         for handler in HANDLERS.glob("*.py"):
             shutil.copy(handler, code)
         compile_all(code)

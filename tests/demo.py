@@ -23,9 +23,9 @@ from rich.text import Text
 
 from tests.support.atlas import Atlas
 from tests.support.baking import PROMPTS, TEMPLATE
+from tests.support.here import SAM, UV
 from tests.support.local_aws import LocalAws
 
-SAM = str(TEMPLATE / ".tools/sam/bin/sam")
 ENDPOINT_SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
 CALLS = 20
 LOG_LINES = 20
@@ -123,11 +123,10 @@ def run(command: list[str], folder: Path, environment: Mapping[str, str] | None 
     Raises:
         StepError: it failed.
     """
-    path = f"{TEMPLATE / '.tools/uv/bin'}{os.pathsep}{os.environ['PATH']}"
     result = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, **(environment or {}), "PATH": path},
+        env={**os.environ, **(environment or {}), **UV},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -31,7 +31,7 @@ FILES: list[tuple[Answers, str]] = [
     (
         {"iac": "sam"},
         """
-            samconfig.toml src/Makefile template.yaml
+            samconfig.toml src/Makefile template.yaml tests/test_template.py
         """,
     ),
     (

@@ -3,7 +3,6 @@ and authentication as on Atlas.
 """
 
 import json
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ import pytest
 from tests.support.atlas import Atlas
 from tests.support.baking import bake, combinations
 from tests.support.execution_environment import ExecutionEnvironment, Invocation
-from tests.support.here import HERE, UV
+from tests.support.here import HERE, build
 from tests.support.local_aws import LocalAws
 
 pytestmark = pytest.mark.slow
@@ -35,7 +34,7 @@ def test_a_thousand_warm_invocations_open_no_connection(
 ) -> None:
     project = bake(tmp_path, **answers, **HERE)
     code = tmp_path / "code"
-    project.run(sys.executable, "scripts/build.py", str(code), env=UV)
+    build(project, code)
     template = project.parse("template.yaml")
     environment = atlas.environment | variables(template, atlas, aws)
     environment |= credentials(atlas) if answers["auth"] == "iam" else administrator(aws)

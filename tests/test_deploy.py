@@ -14,12 +14,11 @@ from tests.lab.leaks import Canaries, LeakError
 from tests.support.atlas import Atlas
 from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations
 from tests.support.budget import TIERS, reserved_concurrency
-from tests.support.here import HERE, UV
+from tests.support.here import HERE, SAM, UV
 from tests.support.local_aws import LocalAws
 
 pytestmark = pytest.mark.slow
 
-SAM = str(TEMPLATE / ".tools/sam/bin/sam")
 CDK = (str(TEMPLATE / ".venv/bin/node"), str(TEMPLATE / ".tools/cdk/node_modules/.bin/cdk"))
 
 DEPLOYED = [

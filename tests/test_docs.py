@@ -24,7 +24,7 @@ from tests.support.atlas import Atlas
 from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations
 from tests.support.cloudformation import plan
 from tests.support.documents import Document, documents, template_documents
-from tests.support.here import HERE, UV
+from tests.support.here import HERE, SAM, UV
 from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
 from tests.support.repository import Repository
@@ -182,7 +182,7 @@ def test_every_way_in(tmp_path: Path) -> None:
     """The commands of README.md and docs/doors.md, with a clone in the place of the git host."""
     repository = Repository(tmp_path / "repository")
     page = Document(TEMPLATE, TEMPLATE / "docs/doors.md")
-    tools = {"PATH": f"{TEMPLATE / '.tools/sam/bin'}{os.pathsep}{repository.environment['PATH']}"}
+    tools = {"PATH": f"{Path(SAM).parent}{os.pathsep}{repository.environment['PATH']}"}
     [python] = page.blocks("python")
     [team] = page.blocks("yaml")
     (tmp_path / "team.yaml").write_text(team, "utf-8")
@@ -240,7 +240,7 @@ def test_docker_is_told_what_there_is(baked: Baker) -> None:
     [published] = compose["services"][host]["ports"]
     assert re.fullmatch(rf"127\.0\.0\.1:\$\{{MONGODB_PORT-{port}\}}:{port}", published)
     options = re.findall(r"sam local start-api (--[\w-]+)", text)
-    done = project.run(str(TEMPLATE / ".tools/sam/bin/sam"), "local", "start-api", "--help")
+    done = project.run(SAM, "local", "start-api", "--help")
     assert options
     assert all(option in done.stdout for option in options)
 

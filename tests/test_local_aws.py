@@ -13,13 +13,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.here import SAM
 from tests.support.local_aws import LocalAws, StackError
 from tests.support.servers import listens, wait_until
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[1]
-SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
 
 FUNCTION = """
 import importlib.util
@@ -173,7 +173,7 @@ def write_project(folder: Path) -> Path:
 
 def deploy(aws: LocalAws, project: Path, stack: str) -> dict[str, str]:
     """`sam deploy` as people run it; the stack's outputs."""
-    command = [str(SAM), "deploy", "--stack-name", stack, "--resolve-s3"]
+    command = [SAM, "deploy", "--stack-name", stack, "--resolve-s3"]
     command += ["--capabilities", "CAPABILITY_IAM", "--no-progressbar"]
     environment = {**os.environ, **aws.environment}
     done = subprocess.run(

@@ -20,7 +20,7 @@ from tests.conftest import Baker, Expand
 from tests.support.atlas import Atlas
 from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations
 from tests.support.cloudformation import Template
-from tests.support.here import HERE, UV
+from tests.support.here import HERE, SAM, UV
 from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
 from tests.support.pipeline import Runner
@@ -498,7 +498,7 @@ def make_roles(project: BakedProject, aws: LocalAws, tools: dict[str, str]) -> N
         text = command.replace("staging", environment)
         text = re.sub(r"(?=Environment=)", "CreateProvider=false ", text)
         assert text.count("CreateProvider=false") == 1
-        path = f"{TEMPLATE / '.tools/sam/bin'}:{tools['PATH']}"
+        path = f"{Path(SAM).parent}:{tools['PATH']}"
         project.run("bash", "-euc", gh + text, env={**aws.environment, "PATH": path})
     trust = aws.client("iam").get_role(RoleName=f"{project.answers['project_slug']}-staging")
     assert f"repo:{REPOSITORY}:environment:staging" in json.dumps(trust, default=str)

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Baker
-from tests.support.baking import TEMPLATE, TIDY, BakedProject, bake, combinations
+from tests.support.baking import TIDY, BakedProject, bake, combinations
+from tests.support.here import SAM
 from tests.support.mongod import Mongod, mongod_binary
 from tests.support.once import Once
 
-SAM = TEMPLATE / ".tools/sam/bin/sam"
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
@@ -127,7 +127,7 @@ def test_its_own_tests_say_what_to_do_without_mongodb(baked: Baker, tmp_path: Pa
 @pytest.mark.parametrize("answers", [*combinations("layout", "auth"), *combinations("network")])
 def test_is_a_valid_sam_template(answers: dict[str, str], baked: Baker) -> None:
     env = {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
-    baked(**answers).run(str(SAM), "validate", "--lint", env=env)
+    baked(**answers).run(SAM, "validate", "--lint", env=env)
 
 
 GUARD = "tests/test_client_placement.py"

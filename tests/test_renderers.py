@@ -21,9 +21,9 @@ from tests.support.baking import (
     context_of,
     render,
 )
+from tests.support.here import SAM
 from tests.support.repository import ADDRESS, Repository, releases
 
-SAM = TEMPLATE / ".tools/sam/bin/sam"
 CURRENT = Path(sys.executable).with_name("cookiecutter")
 OLDEST = TEMPLATE / ".tools/cookiecutter-2.6/bin/cookiecutter"
 PROSE = {"project_name": 'Müller & "Söhne"', "description": "50 % off: it's \\ ${new} # 1 ☕"}
@@ -169,7 +169,7 @@ DOORS: dict[str, tuple[Door, Path]] = {
     "user config, 2.6": (by_user_config, OLDEST),
     "Python, 2.6": (by_python, OLDEST),  # that of now bakes what they are compared with
     "cruft create": (by_cruft, CURRENT),
-    "sam init": (by_sam, SAM),
+    "sam init": (by_sam, Path(SAM)),
 }
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tests.support.baking import BakedProject, bake
-from tests.support.here import HERE, UV
+from tests.support.here import HERE, build
 
 _EXTRA = Path(__file__).with_name("functions")
 
@@ -88,7 +87,7 @@ def deploy(folder: Path, **answers: str) -> Deployed:
     if functions.is_dir():
         shutil.copytree(_EXTRA, functions, dirs_exist_ok=True)
     code = folder / "code"
-    project.run(sys.executable, "scripts/build.py", str(code), env=UV)
+    build(project, code)
     return Deployed(project, code)
 
 

@@ -8,7 +8,6 @@ looks at deployed stacks.
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from tests.lab.cluster import Auth, Cluster, Variables
 from tests.lab.conftest import Deployer
 from tests.lab.leaks import Canaries, LeakError, WatchedEnvironment
 from tests.support.baking import bake
-from tests.support.here import HERE, UV
+from tests.support.here import HERE, build
 
 pytestmark = pytest.mark.slow
 
@@ -164,10 +163,8 @@ def built(
             with pytest.MonkeyPatch.context() as patch:
                 for name in names:
                     patch.setenv(name, canaries.new(name))
-                # Where Python would put bytecode, which the artefact must hold all the same.
-                patch.setenv("PYTHONPYCACHEPREFIX", str(folder / "pycache"))
                 project = bake(folder, **HERE, auth=auth)
-                project.run(sys.executable, "scripts/build.py", str(folder / "code"), env=UV)
+                build(project, folder / "code")
             folders[auth] = [project.path, folder / "code"]
         return folders[auth]
 

@@ -19,6 +19,8 @@ from constructs import Construct
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "scripts" / "build.py"
+PYTHON = (ROOT / ".python-version").read_text("utf-8").strip()
+ARCHITECTURE = "{{ cookiecutter.architecture }}"
 
 
 @jsii.implements(ILocalBundling)
@@ -27,7 +29,7 @@ class Build:
 
     def try_bundle(self, output_dir: str, *_: Any, **__: Any) -> bool:
         """Fill the output folder, or end the program: what a container made wouldn't be this."""
-        command = [sys.executable, str(BUILD), output_dir]
+        command = [sys.executable, str(BUILD), output_dir, ARCHITECTURE]
         done = subprocess.run(command, stdout=sys.stderr, check=False)  # noqa: S603
         if done.returncode:
             sys.exit("scripts/build.py failed, so there is nothing to deploy.")
@@ -43,6 +45,8 @@ def make_code(scope: Construct) -> Asset:
         "Code",
         path=str(ROOT / "src"),
         asset_hash_type=AssetHashType.CUSTOM,
-        asset_hash=FileSystem.fingerprint(str(ROOT), exclude=inputs, ignore_mode=IgnoreMode.GIT),
+        asset_hash=FileSystem.fingerprint(
+            str(ROOT), exclude=inputs, ignore_mode=IgnoreMode.GIT, extra_hash=ARCHITECTURE
+        ),
         bundling=BundlingOptions(image=DockerImage.from_registry("unused"), local=Build()),
     )

@@ -10,6 +10,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk.aws_s3_assets import Asset
 from constructs import Construct
 
+from infra.code import ARCHITECTURE, PYTHON
 from infra.parameters import Parameters
 
 DIMENSION = cloudwatch.CfnAlarm.DimensionProperty
@@ -44,8 +45,8 @@ class ServiceFunction:
             f"{prefix}Function",
             function_name=name,
             handler=handler,
-            runtime="python{{ cookiecutter.python_version }}",
-            architectures=["{{ cookiecutter.architecture }}"],
+            runtime=f"python{PYTHON}",
+            architectures=[ARCHITECTURE],
             code=lambda_.CfnFunction.CodeProperty(
                 s3_bucket=code.s3_bucket_name, s3_key=code.s3_object_key
             ),

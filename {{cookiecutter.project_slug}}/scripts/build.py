@@ -1,76 +1,138 @@
 """Builds what runs in Lambda: dependencies for its platform, the code, and bytecode.
 
-    python scripts/build.py OUTPUT
+    uv run --no-project scripts/build.py OUTPUT ARCHITECTURE
 
-Needs uv. The dependencies are the wheels that uv.lock names, checked by their hashes, so the Python
-and the processor of this machine don't matter.
+OUTPUT is a new or empty folder, ARCHITECTURE is arm64 or x86_64. The dependencies are the wheels
+that uv.lock names, checked by their hashes, so this machine's Python and processor don't matter.
 """
 
+import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 SOURCE = PROJECT / "src"
 PYTHON = (PROJECT / ".python-version").read_text("utf-8").strip()
-ARCHITECTURE = "{{ cookiecutter.architecture }}"
+ELF = {"arm64": b"\x7fELF\xb7\0", "x86_64": b"\x7fELF\x3e\0"}  # magic number and machine
+UNCHECKED = b"\1\0\0\0"  # in bytecode: to be used without a look at the source
+LIMIT = 250 * 2**20  # Lambda's, unzipped
 
 
-def build(output: Path) -> None:
-    """Fill the output folder with the code root of the function."""
-    output.mkdir(parents=True, exist_ok=True)
-    install_dependencies(output)
-    for package in sorted(path.parent for path in SOURCE.glob("*/__init__.py")):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(package, output / package.name, ignore=ignored, dirs_exist_ok=True)
-    compile_bytecode(output)
+def build(output: Path, architecture: str) -> None:
+    """Fill the folder with the code root of the function, and check it."""
+    if output.exists() and any(output.iterdir()):
+        sys.exit(f"{output} isn't empty: name a new folder.")
+    if not re.fullmatch(r"3\.\d+", PYTHON):
+        sys.exit(".python-version must be one of Lambda's Python versions, such as 3.13.")
+    lock = uv("export", "--quiet", "--python", sys.executable, "--no-default-groups",
+              "--no-emit-project", "--no-header", "--no-annotate")  # fmt: skip
+    install_dependencies(output, lock, architecture)
+    copy_code(output)
+    compiled = compile_bytecode(output)
+    for fault in faults(output, lock, architecture, compiled):
+        sys.exit(f"The build is wrong: {fault}")
+    for path in output.rglob("*"):  # Lambda's user reads them, whatever the umask is here
+        path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))
 
 
-def install_dependencies(output: Path) -> None:
-    """Install the locked wheels for Lambda's Python and processor."""
-    locked = uv("export", "--quiet", "--project", PROJECT, "--python", sys.executable,
-                "--no-dev", "--no-emit-project", "--no-header")  # fmt: skip
-    platform = {"arm64": "aarch64", "x86_64": "x86_64"}[ARCHITECTURE] + "-manylinux2014"
-    uv("pip", "install", "--quiet", "--target", output, "--requirements", "-",
+def install_dependencies(output: Path, lock: str, architecture: str) -> None:
+    """Install the locked wheels for Lambda's Python, processor and C library."""
+    glibc = "2_17" if PYTHON == "3.11" else "2_34"  # of Amazon Linux 2, and of 2023
+    platform = f"{architecture.replace('arm64', 'aarch64')}-manylinux_{glibc}"
+    uv("pip", "sync", "-", "--quiet", "--target", output, "--python", sys.executable,
        "--python-version", PYTHON, "--python-platform", platform,
-       "--only-binary", ":all:", "--require-hashes", "--no-deps", given=locked.stdout)  # fmt: skip
+       "--only-binary", ":all:", "--require-hashes",
+       "--link-mode", "copy", "--no-compile-bytecode", given=lock)  # fmt: skip
     shutil.rmtree(output / "bin", ignore_errors=True)  # command-line tools
+    (output / ".lock").unlink(missing_ok=True)  # uv's own
 
 
-def compile_bytecode(output: Path) -> None:
+def copy_code(output: Path) -> None:
+    """Copy what is in src, but for what editors and tools leave there."""
+    installed = {path.stem for path in output.iterdir()}
+    for path in SOURCE.iterdir():
+        if path.stem in installed:
+            sys.exit(f"src/{path.name} has the name of a dependency: rename it.")
+    ignored = shutil.ignore_patterns(".*", "*~", "*.egg-info", "__pycache__")
+    shutil.copytree(SOURCE, output, ignore=ignored, dirs_exist_ok=True)
+    (output / "Makefile").unlink(missing_ok=True)
+
+
+def compile_bytecode(output: Path) -> bool:
     """Precompile for the Lambda runtime, which then starts about three times as fast.
 
-    The usual timestamps don't work: Lambda's copy of a file has another date, and Python would
-    compile it again at every cold start. It trusts unchecked hashes.
+    Not by timestamps, which Lambda's copies don't keep: each cold start would compile again.
     """
     found = uv("python", "find", "--no-project", "--no-python-downloads", PYTHON, check=False)
-    if found.returncode:
+    if not found:
         print(f"No Python {PYTHON} here to compile with, so cold starts will be slower.")
         print(f"To get it: uv python install {PYTHON}")
-        return
-    command = [found.stdout.strip(), "-I", "-m", "compileall", "-q", "-j", "0"]
-    command += ["--invalidation-mode", "unchecked-hash", str(output)]
-    subprocess.run(command, check=True)  # noqa: S603
+        return False
+    command = [found.strip(), "-I", "-m", "compileall", "-q", "-j", "0"]
+    command += ["--invalidation-mode", "unchecked-hash", "-s", str(output), str(output)]
+    if subprocess.run(command, check=False).returncode:  # noqa: S603
+        sys.exit("What is listed above doesn't compile.")
+    return True
 
 
-def uv(
-    *arguments: object, given: str | None = None, check: bool = True
-) -> subprocess.CompletedProcess[str]:
-    """Run uv, with something on its standard input; end the build if it fails."""
+def faults(output: Path, lock: str, architecture: str, compiled: bool) -> Iterator[str]:
+    """Yield what Lambda couldn't run, or would run slower."""
+    locked = dict(re.findall(r"(?m)^(\w[\w.-]*)[^;\n]*(;?)", lock))  # with a marker, or not
+    names = (path.name.split("-")[0] for path in output.glob("*.dist-info"))
+    installed = {re.sub("[-_.]+", "-", name).lower() for name in names}
+    for package in sorted(installed ^ locked.keys()):
+        if not locked.get(package):  # a marker may say that it isn't for Lambda
+            yield f"{package} is {'missing' if package in locked else 'not in uv.lock'}."
+
+    tag = f"cpython-{PYTHON.replace('.', '')}"
+    size = 0
+    fitting: dict[Path, bool] = {}  # extension modules, which may be there for other versions, too
+    for path in output.rglob("*"):
+        name = path.relative_to(output)
+        size += path.lstat().st_size
+        if path.is_symlink():
+            yield f"{name} is a symbolic link."
+        if path.suffix == ".so" and (abi := re.search(r"\.(abi3|cpython-\d+)", path.name)):
+            elf = path.read_bytes()[:20]
+            fits = elf[:4] + elf[18:] == ELF[architecture] and abi[1] in ("abi3", tag)
+            module = name.parent / name.name.split(".")[0]
+            fitting[module] = fits or fitting.get(module, False)
+        if path.suffix == ".py" and compiled:
+            bytecode = path.parent / "__pycache__" / f"{path.stem}.{tag}.pyc"
+            if not bytecode.is_file() or bytecode.read_bytes()[4:8] != UNCHECKED:
+                yield f"{name} has no bytecode that Lambda takes."
+    for module, fits in fitting.items():
+        if not fits:
+            yield f"{module} isn't for Python {PYTHON} on {architecture}."
+    if size > LIMIT:
+        yield f"it has {size / 2**20:.0f} MB, and Lambda takes {LIMIT / 2**20:.0f} MB."
+
+
+def uv(*arguments: object, given: str | None = None, check: bool = True) -> str:
+    """Run uv and return its output; end the build if it fails.
+
+    Indexes, proxies and caches are as uv is set up here. What else would change the result is
+    overruled by arguments, or left out where uv takes none beside it.
+    """
     program = shutil.which("uv")
     if program is None:
         sys.exit("uv is needed to build: https://docs.astral.sh/uv/getting-started/installation/")
-    command = [program, "--color=never", *map(str, arguments)]  # the CDK CLI wants colours
-    result = subprocess.run(  # noqa: S603
-        command, input=given, stdout=subprocess.PIPE, text=True, check=False
+    left_out = {"UV_BUILD_CONSTRAINT", "UV_COMPILE_BYTECODE", "UV_CONSTRAINT"}
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    command = [program, "--color=never", "--project", str(PROJECT), *map(str, arguments)]
+    done = subprocess.run(  # noqa: S603
+        command, cwd=PROJECT, env=environment, input=given, stdout=subprocess.PIPE, text=True
     )
-    if check and result.returncode:
-        sys.exit(result.returncode)
-    return result
+    if check and done.returncode:
+        sys.exit(done.returncode)
+    return done.stdout
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python scripts/build.py OUTPUT")
-    build(Path(sys.argv[1]).resolve())
+    if len(sys.argv) != 3 or sys.argv[2] not in ELF:
+        sys.exit("usage: uv run --no-project scripts/build.py OUTPUT arm64|x86_64")
+    build(Path(sys.argv[1]).resolve(), sys.argv[2])
