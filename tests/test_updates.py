@@ -220,7 +220,7 @@ def change(project: Path) -> None:
     replace(
         project / "README.md", "> Keeps the orders of our customers.", "> Everything about orders."
     )
-    replace(project / "README.md", "## Connections", "## Who to ask\n\nThe team.\n\n## Connections")
+    replace(project / "README.md", "\n## Test\n", "\n## Who to ask\n\nThe team.\n\n## Test\n")
     replace(
         project / "samconfig.toml", 'stack_name = "orders-service"', 'stack_name = "orders-live"'
     )
