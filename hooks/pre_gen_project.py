@@ -82,6 +82,7 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
     "package.json": CDK,
     "package-lock.json": CDK,
     "tests/test_infra.py": CDK,
+    "tests/test_template.py": SAM,
     "infra/__init__.py": CDK,
     "infra/api.py": CDK,
     "infra/app.py": CDK,
