@@ -419,7 +419,7 @@ WRONG: dict[str, tuple[dict[str, bytes], str, str]] = {
     ),
     "another system": ({"a.abi3.so": b"\xcf\xfa\xed\xfe"}, "", f"a isn't for {PLATFORM}."),
     "too large": ({}, "truncate -s 251M data", "it has 251 MB, and Lambda takes 250 MB."),
-    "no bytecode": ({}, "no compileall", r"\S+\.py has no bytecode that Lambda takes."),
+    "no bytecode": ({}, "", r"\S+\.py has no bytecode that Lambda takes."),
 }
 
 
@@ -431,13 +431,12 @@ def test_the_result_is_checked(case: str, index: Index, tmp_path: Path) -> None:
     code, programs = tmp_path / "code", tmp_path / "programs"
     programs.mkdir()
     (programs / "python").write_text("#!/bin/sh\n")
-    (programs / "uv").write_text(
-        f'#!/bin/sh\n{shutil.which("uv", path=UV["PATH"])} "$@" || exit\n'
-        f'case "$1" in pip) cd {code}; {spoil or ":"};; esac\n'
-        if case != "no bytecode"
-        else f'#!/bin/sh\ncase "$1" in python) echo {programs / "python"};; '
-        f'*) exec {shutil.which("uv", path=UV["PATH"])} "$@";; esac\n'
-    )
+    uv = shutil.which("uv", path=UV["PATH"])
+    behind = f'{uv} "$@" || exit\ncase " $* " in *" pip sync "*) cd {code}; {spoil or ":"};; esac'
+    if case == "no bytecode":
+        python = programs / "python"
+        behind = f'case " $* " in *" python find "*) echo {python};; *) exec {uv} "$@";; esac'
+    (programs / "uv").write_text(f"#!/bin/sh\n{behind}\n")
     for program in programs.iterdir():
         program.chmod(0o755)
     index.wheel("tool", files={"tool.py": b""} | files)
