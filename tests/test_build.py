@@ -420,20 +420,24 @@ WRONG: dict[str, tuple[dict[str, bytes], str, str]] = {
     "another system": ({"a.abi3.so": b"\xcf\xfa\xed\xfe"}, "", f"a isn't for {PLATFORM}."),
     "too large": ({}, "truncate -s 251M data", "it has 251 MB, and Lambda takes 250 MB."),
     "no bytecode": ({}, "", r"\S+\.py has no bytecode that Lambda takes."),
+    "bytecode by timestamps": ({}, "", r"\S+\.py has no bytecode that Lambda takes."),
 }
 
 
 @NEEDS_A_SHELL
 @pytest.mark.parametrize("case", WRONG)
 def test_the_result_is_checked(case: str, index: Index, tmp_path: Path) -> None:
-    """Behind a uv that does it wrong."""
+    """Behind a uv, or a Python, that does it wrong."""
     files, spoil, expected = WRONG[case]
     code, programs = tmp_path / "code", tmp_path / "programs"
     programs.mkdir()
-    (programs / "python").write_text("#!/bin/sh\n")
+    compiles = f'for last; do :; done; exec {sys.executable} -m compileall -q "$last"'
+    (programs / "python").write_text(
+        f"#!/bin/sh\n{compiles if case == 'bytecode by timestamps' else ''}\n"
+    )
     uv = shutil.which("uv", path=UV["PATH"])
     behind = f'{uv} "$@" || exit\ncase " $* " in *" pip sync "*) cd {code}; {spoil or ":"};; esac'
-    if case == "no bytecode":
+    if "bytecode" in case:
         python = programs / "python"
         behind = f'case " $* " in *" python find "*) echo {python};; *) exec {uv} "$@";; esac'
     (programs / "uv").write_text(f"#!/bin/sh\n{behind}\n")

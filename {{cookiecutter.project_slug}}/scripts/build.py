@@ -67,7 +67,7 @@ def compile_bytecode(output: Path) -> bool:
 
     Not by timestamps, which Lambda's copies don't keep: each cold start would compile again.
     """
-    found = uv("python", "find", "--no-project", "--no-python-downloads", PYTHON, check=False)
+    found = uv("python", "find", "--no-project", PYTHON, check=False)
     if not found:
         print(f"No Python {PYTHON} here to compile with, so cold starts will be slower.")
         print(f"To get it: uv python install {PYTHON}")
