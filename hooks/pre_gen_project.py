@@ -129,15 +129,16 @@ STDLIB = """
     unittest urllib uu uuid venv warnings wave weakref webbrowser winreg winsound wsgiref xdrlib
     xml xmlrpc zipapp zipfile zipimport zlib zoneinfo
 """
-# Likewise what the function bundles, what tests use, scripts, and the folders beside the package.
+# Likewise what the function bundles, what Lambda's runtime client and the tools use, the scripts, and
+# the folders beside the package.
 OTHERS = """
     ast_serialize attr attrs aws_cdk aws_lambda_powertools awscdk_resources_mongodbatlas
-    awslambdaric boto3 botocore bson build cattr cattrs cdk_nag colorama conftest constructs
-    dateutil dist dns execution_environment gridfs infra iniconfig jmespath jsii librt local
-    mongodb mypy mypy_boto3_secretsmanager mypy_extensions mypyc new_function packaging pathspec
-    pluggy portable preflight publication py pygments pymongo pymongo_auth_aws pytest routes ruff
-    runtime_client s3transfer scripts setup_atlas simplejson six snapshot_restore_py src tests
-    typeguard typing_extensions urllib3
+    awslambdaric boto3 botocore bson build cattr cattrs cdk_nag click colorama conftest constructs
+    dateutil dist dns gridfs h11 infra iniconfig jmespath jsii librt local mongodb mypy
+    mypy_boto3_secretsmanager mypy_extensions mypyc new_function packaging pathspec pluggy preflight
+    publication py pygments pymongo pymongo_auth_aws pytest ruff runtime_client s3transfer scripts
+    setup_atlas simplejson six snapshot_restore_py src tests typeguard typing_extensions urllib3
+    uvicorn
 """
 IMPORTED = frozenset(STDLIB.split() + OTHERS.split())
 DEVICES = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")

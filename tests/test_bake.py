@@ -21,9 +21,8 @@ FILES: list[tuple[Answers, str]] = [
         """
             .answers.json .editorconfig .gitattributes .gitignore .pre-commit-config.yaml
             .python-version AGENTS.md Makefile README.md pyproject.toml uv.lock
-            compose.yaml docs/recipes.md scripts/build.py scripts/execution_environment.py
-            scripts/local.py scripts/mongodb.py scripts/portable/runtime_client.py
-            scripts/preflight.py scripts/routes.py
+            compose.yaml docs/recipes.md scripts/build.py scripts/local.py scripts/mongodb.py
+            scripts/preflight.py
             src/orders_service/__init__.py src/orders_service/connection.py tests/conftest.py
             tests/test_client_placement.py tests/test_connection.py
         """,

@@ -1,5 +1,6 @@
 """`make local`: each project served on this machine, over HTTP, with a real MongoDB."""
 
+import base64
 import contextlib
 import http.client
 import json
@@ -11,23 +12,35 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tests.conftest import Baker
 from tests.support.baking import TIDY, BakedProject, bake, combinations
+from tests.support.certificates import Authority
+from tests.support.execution_environment import ExecutionEnvironment
 from tests.support.here import NEEDS_A_SHELL
-from tests.support.mongod import Mongod, mongod_binary
+from tests.support.mongod import Mongod, Tls, mongod_binary
 from tests.support.servers import free_port, wait_until
 
 pytestmark = NEEDS_A_SHELL
 
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+# What a developer's shell may have, and no function.
+SURROUNDINGS = {
+    "MONGODB_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:none",
+    "PYTHONSAFEPATH": "1",
+    "TZ": "Asia/Tokyo",
+}
+
+CREDENTIALS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 
 
 class Local:
@@ -37,22 +50,23 @@ class Local:
         self._mark = f"MARK={uuid.uuid4()}"  # in the environment of all that it starts
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         name, _, value = self._mark.partition("=")
-        self._process = subprocess.Popen(
+        mine = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        self.process = subprocess.Popen(
             ["make", "--old-file=.venv", "local", "RUN=", "port=0"],
             cwd=project.path,
-            env={**os.environ, "PATH": PATH, **TIDY, **environment, name: value},
+            env={**mine, "PATH": PATH, **TIDY, **environment, name: value},
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
         wait_until(lambda: "Ctrl-C ends it" in self.terminal or self.ended, "service")
-        found = re.search(r"Serving .* at http://127\.0\.0\.1:(\d+)", self.terminal)
+        found = re.search(r"^Serving .* at http://127\.0\.0\.1:(\d+) with ", self.terminal)
         assert found, self.terminal
-        self._port = int(found[1])
+        self.port = int(found[1])
 
     @property
     def ended(self) -> bool:
-        return self._process.poll() is not None
+        return self.process.poll() is not None
 
     @property
     def terminal(self) -> str:
@@ -60,14 +74,14 @@ class Local:
         return os.pread(self._log.fileno(), 10_000_000, 0).decode()
 
     def expect(self, text: str) -> None:
-        """See it there, or soon: an answer may overtake what was written before it."""
+        """See it there, or soon: a response may overtake what was written before it."""
         with contextlib.suppress(TimeoutError):
             wait_until(lambda: text in self.terminal, "text")
         assert text in self.terminal
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, str]:
-        """Send a request; return status and body of the answer."""
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self._port)) as connection:
+        """Send a request; return status and body of the response."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port)) as connection:
             content = None if body is None else json.dumps(body)
             connection.request(method, path, content, headers)
             response = connection.getresponse()
@@ -79,19 +93,26 @@ class Local:
         assert status == 200, text + self.terminal
         return json.loads(text)
 
-    def processes(self) -> list[str]:
-        """The commands that run on its behalf."""
-        found = []
+    def reloads(self, path: Path, text: str) -> None:
+        """Change a file; return when the new code is served."""
+        before = self.terminal.count("Reloading")
+        path.write_text(text, "utf-8")
+        wait_until(lambda: self.terminal.count("Reloading") > before, "reload")
+
+    def processes(self) -> dict[int, str]:
+        """The commands that run on its behalf, by their ids."""
+        found: dict[int, str] = {}
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # ended by now, or someone else's
                 if self._mark in (process / "environ").read_bytes().decode().split("\0"):
                     command = (process / "cmdline").read_bytes().decode().replace("\0", " ")
-                    found += [command] if command else []
+                    found |= {int(process.name): command} if command else {}
         return found
 
     def end(self, number: signal.Signals) -> None:
-        """Have it end, as a terminal or a supervisor would, and see that nothing is left."""
-        os.killpg(self._process.pid, number)
+        """Have it end, as a terminal would, and see that nothing is left."""
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            os.killpg(self.process.pid, number)
         wait_until(lambda: self.ended and not self.processes(), "end of all processes")
         self._log.close()
 
@@ -127,14 +148,16 @@ def test_serves(answers: dict[str, str], mongod: Mongod, tmp_path: Path) -> None
             assert local.get("/") == {"database": database, "ping": 1.0}
         else:
             use_items(project, local)
-        assert local.call("GET", "/nowhere")[0] == 404
+        assert local.call("GET", "/nowhere") == (404, '{"message":"Not Found"}')
         assert local.call("PUT", "/items")[0] == 404
+        said, opened = local.terminal.splitlines()  # one line, and one connection for all of it
+        assert "with the MongoDB at MONGODB_URI." in said
+        assert '"ConnectionsOpened":[1.0]' in opened
         password = mongod.root_password
         assert password
         assert password not in local.terminal
 
         show_changes(project, local)
-        assert any("awslambdaric" in command for command in local.processes())
 
 
 def use_items(project: BakedProject, local: Local) -> None:
@@ -145,8 +168,7 @@ def use_items(project: BakedProject, local: Local) -> None:
     direct = f"/2015-03-31/functions/{name}/invocations"
     status, text = local.call("POST", direct, {"routeKey": "create-indexes"})
     assert (status, json.loads(text)["statusCode"]) == (200, 200)
-    status, text = local.call("POST", direct.replace(name, "nothing"), {})
-    assert (status, name in text) == (404, True)
+    assert local.call("POST", direct.replace(name, "nothing"), {})[0] == 404
 
     item = {"sku": "MUG", "name": "Größe M ☕", "quantity": 2}
     status, text = local.call("POST", "/items", item, **{"content-type": "application/json"})
@@ -166,72 +188,351 @@ def show_changes(project: BakedProject, local: Local) -> None:
     path, first, request = handler_of(project)
     text = path.read_text("utf-8")
     assert text.count(first) == 1
-    opaque = (500, '{"message": "Internal Server Error"}')
+    opaque = (500, '{"message":"Internal Server Error"}')
 
-    path.write_text(text.replace(first, f'    raise RuntimeError("in the handler")\n{first}'))
+    local.reloads(path, text.replace(first, f'    raise RuntimeError("in the handler")\n{first}'))
     assert local.call("GET", request) == opaque
     where = f'File "{path}", line {text[: text.index(first)].count(chr(10)) + 1}, in handler'
-    local.expect("[ERROR] RuntimeError: in the handler\nTraceback (most recent")
     local.expect(where)
+    local.expect("\nRuntimeError: in the handler\n")
 
-    path.write_text("this isn't Python\n")
+    local.reloads(path, text.replace(first, f"    raise SystemExit\n{first}"))
+    assert local.call("GET", request) == opaque
+    local.reloads(path, text.replace(first, f"    return object()\n{first}"))
+    assert local.call("GET", request) == opaque
+    local.expect("object is not JSON serializable" if "single" in str(path) else "Traceback")
+    local.reloads(path, "this isn't Python\n")
     assert local.call("GET", request) == opaque
     local.expect("SyntaxError")
-    assert local.call("GET", request, **{"content-length": "bad"}) == opaque
-    local.expect("ValueError: invalid literal for int()")
 
-    path.write_text(text)
+    local.reloads(path, text)
     local.get(request)
 
 
+ECHO = """
+import json, os, time
+
+import boto3
+from pymongo import pool_options
+
+
+def handler(event, context):
+    if event.get("body") and event["headers"].get("content-type") == "application/json":
+        return json.loads(event["body"])
+    told = {name: it for name, it in vars(context).items() if name[0] != "_" and not callable(it)}
+    told["identity"] = str(told["identity"])[:0]
+    return {
+        "event": event,
+        "context": told,
+        "milliseconds": context.get_remaining_time_in_millis(),
+        "environment": dict(os.environ),
+        "faas": pool_options._is_faas(),
+        "region": boto3.client("sqs").meta.region_name,
+        "hour": time.localtime(0).tm_hour,
+    }
+"""
+
+
+@pytest.fixture(scope="module")
+def echo(tmp_path_factory: pytest.TempPathFactory, mongod: Mongod) -> Iterator[Local]:
+    """A project, served from surroundings like these, whose `POST /items` and `GET /items/{id}`
+    return what they are asked to, or what they are told."""
+    project = bake(tmp_path_factory.mktemp("echo"), layout="multi-lambda", auth="password")
+    for name in ("create_item", "get_item"):
+        (project.source / f"functions/{name}.py").write_text(ECHO)
+    mine = dict.fromkeys(CREDENTIALS, "mine")
+    with served(project, {"MONGODB_URI": mongod.uri, **SURROUNDINGS, **mine}) as local:
+        yield local
+
+
+# The example in API Gateway's documentation, of which what a request doesn't have is left out.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+DOCUMENTED = {
+    "version": "2.0",
+    "routeKey": "GET /items/{id}",
+    "rawPath": "/items/Größe M",
+    "rawQueryString": "parameter1=value1&parameter1=value2&parameter2=a%20b&empty=",
+    "cookies": ["cookie1", "cookie2=2"],
+    "headers": {"header1": "value1", "header2": "value1,value2"},
+    "queryStringParameters": {"parameter1": "value1,value2", "parameter2": "a b", "empty": ""},
+    "requestContext": {
+        "accountId": "123456789012",
+        "apiId": "local",
+        "authentication": {},
+        "authorizer": {},
+        "domainName": "localhost",
+        "domainPrefix": "localhost",
+        "http": {
+            "method": "GET",
+            "path": "/items/Größe M",
+            "protocol": "HTTP/1.1",
+            "sourceIp": "127.0.0.1",
+            "userAgent": "agent",
+        },
+        "requestId": "id",
+        "routeKey": "GET /items/{id}",
+        "stage": "$default",
+        "time": "12/Mar/2020:19:03:58 +0000",
+        "timeEpoch": 1583348638390,
+    },
+    "pathParameters": {"id": "Größe M"},
+    "isBase64Encoded": False,
+    "stageVariables": {},
+}
+# Nobody signs requests here, and no certificate is asked for. The stage has no variables.
+LEFT_OUT_OF_EVENTS = {"authentication", "authorizer", "stageVariables"}
+
+
 @pytest.mark.slow
-def test_ends_what_takes_too_long_or_ends_itself(mongod: Mongod, tmp_path: Path) -> None:
-    project = bake(tmp_path)
+def test_events_are_as_documented(echo: Local) -> None:
+    query = str(DOCUMENTED["rawQueryString"])
+    status, text = request(
+        echo,
+        f"GET {quote('/items/Größe M')}?{query} HTTP/1.1",
+        "Header1: value1",
+        "Header2: value1",
+        "HEADER2: value2",
+        "Cookie: cookie1; cookie2=2",
+        "User-Agent: agent",
+        "X-Forwarded-For: 192.0.2.1",
+    )
+    assert status == 200
+    event = json.loads(text)["event"]
+    context = event["requestContext"]
+    assert time.time() * 1000 - 60_000 < context["timeEpoch"] <= time.time() * 1000
+    written = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(context["timeEpoch"] / 1000))
+    assert context["time"] == written
+    assert uuid.UUID(context["requestId"])
+    assert event["headers"].pop("host") == f"127.0.0.1:{echo.port}"
+    assert event["headers"].pop("user-agent") == "agent"
+    assert event["headers"].pop("x-forwarded-for") == "127.0.0.1"
+    assert event["headers"].pop("x-forwarded-proto") == "http"
+
+    own = ("requestId", "time", "timeEpoch")
+    expected = {name: it for name, it in DOCUMENTED.items() if name not in LEFT_OUT_OF_EVENTS}
+    documented = DOCUMENTED["requestContext"]
+    assert isinstance(documented, dict)
+    expected["requestContext"] = {
+        name: context[name] if name in own else it
+        for name, it in documented.items()
+        if name not in LEFT_OUT_OF_EVENTS
+    }
+    assert event == expected
+
+
+def request(local: Local, line: str, *headers: str, body: bytes = b"") -> tuple[int, str]:
+    """Send a request to the letter; return status and body of the response."""
+    head = "\r\n".join((line, f"Host: 127.0.0.1:{local.port}", *headers, "", ""))
+    with socket.create_connection(("127.0.0.1", local.port)) as connection:
+        connection.sendall(head.encode() + body)
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        return response.status, response.read().decode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("text/plain", True),
+        ("TEXT/html; charset=utf-8", True),
+        ("application/json; charset=utf-8", True),
+        ("application/xml", True),
+        ("application/javascript", True),
+        ("application/x-www-form-urlencoded", False),
+        ("application/problem+json", False),
+        ("application/octet-stream", False),
+        (None, False),
+    ],
+)
+def test_bodies_are_text_or_base64(kind: str | None, text: bool, echo: Local) -> None:
+    """As seen of API Gateway: https://github.com/ministackorg/ministack/pull/766"""
+    chunked = b"5\r\nGr\xc3\xb6\xc3\r\n3\r\n\x9fe!\r\n0\r\n\r\n"  # parts a character in two
+    headers = ["Transfer-Encoding: chunked", *([f"Content-Type: {kind}"] if kind else [])]
+    status, answer = request(echo, "POST /items HTTP/1.1", *headers, body=chunked)
+
+    assert status == 200, echo.terminal
+    event = json.loads(answer)["event"]
+    assert event["isBase64Encoded"] is not text
+    body = event["body"].encode() if text else base64.b64decode(event["body"], validate=True)
+    assert body.decode() == "Größe!"
+
+
+# What a handler returns, and what comes of it: status, type, body.
+RETURNED: list[tuple[Any, int, str, bytes]] = [
+    ("Hello", 200, "application/json", b"Hello"),
+    ({"a": "ö"}, 200, "application/json", b'{"a": "\\u00f6"}'),
+    ([1], 200, "application/json", b"[1]"),
+    ({"statusCode": 201, "body": "ö"}, 201, "text/plain; charset=utf-8", "ö".encode()),
+    ({"statusCode": "202"}, 202, "text/plain; charset=utf-8", b""),
+    (
+        {"statusCode": 200, "headers": {"Content-Type": "image/x"}, "isBase64Encoded": True}
+        | {"body": base64.b64encode(b"\x00\xff").decode()},
+        200,
+        "image/x",
+        b"\x00\xff",
+    ),
+    ({"statusCode": 200, "body": {"a": 1}}, 500, "application/json", b""),
+    ({"statusCode": "many"}, 500, "application/json", b""),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("returned", "status", "kind", "body"), RETURNED)
+def test_responses_are_as_documented(
+    returned: Any, status: int, kind: str, body: bytes, echo: Local
+) -> None:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", echo.port)) as connection:
+        headers = {"content-type": "application/json"}
+        connection.request("POST", "/items", json.dumps(returned), headers)
+        response = connection.getresponse()
+        assert (response.status, response.headers["content-type"]) == (status, kind)
+        assert response.read() == (
+            b'{"message":"Internal Server Error"}' if status == 500 else body
+        )
+
+
+@pytest.mark.slow
+def test_responses_have_headers_and_cookies(echo: Local) -> None:
+    headers = {"X-Several": "1,2", "Content-Length": "7"}
+    returned = {"statusCode": 200, "headers": headers, "cookies": ["a=1; Secure", "b=2"]}
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", echo.port)) as connection:
+        sent = json.dumps({**returned, "body": "x"})
+        connection.request("POST", "/items", sent, {"content-type": "application/json"})
+        response = connection.getresponse()
+        assert response.headers.get_all("set-cookie") == ["a=1; Secure", "b=2"]
+        assert response.headers["x-several"] == "1,2"
+        assert response.read() == b"x"
+
+
+# There is no Runtime API, no trace, no log.
+LEFT_OUT_OF_ENVIRONMENTS = {
+    "AWS_LAMBDA_LOG_FORMAT",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_XRAY_CONTEXT_MISSING",
+    "_X_AMZN_TRACE_ID",
+}
+
+
+@pytest.mark.slow
+def test_handlers_are_told_what_lambda_tells_them(echo: Local, tmp_path: Path) -> None:
+    """Compared with the real runtime client's context, and with the variables Lambda sets."""
+    (tmp_path / "echo.py").write_text(ECHO)
+    name = "orders-service-get-item"
+    with ExecutionEnvironment(tmp_path, "echo.handler", function_name=name) as lambda_:
+        there = lambda_.invoke({}).response
+    here = echo.get("/items/1")
+
+    assert here["faas"] is there["faas"] is True
+    assert here["region"] == there["region"] == "us-east-1"
+    assert here["hour"] == there["hour"] == 0  # UTC
+    assert 0 < here["milliseconds"] <= 10_000
+    for told in (here, there):
+        assert uuid.UUID(told["context"].pop("aws_request_id"))
+    assert here["context"].pop("log_stream_name") == "local"
+    assert there["context"].pop("log_stream_name").startswith("[$LATEST]")
+    assert here["context"] == there["context"]
+
+    missing = there["environment"].keys() - here["environment"].keys()
+    assert missing - {"LANG", "LC_CTYPE"} == LEFT_OUT_OF_ENVIRONMENTS
+    assert {here["environment"][it] for it in CREDENTIALS} == {"mine"}
+    same = {it for it in there["environment"] if it.startswith("AWS_")} - missing
+    for variable in same - CREDENTIALS - {"AWS_LAMBDA_LOG_STREAM_NAME"}:
+        assert here["environment"][variable] == there["environment"][variable]
+    assert here["environment"]["LAMBDA_TASK_ROOT"].endswith("/orders-service/src")
+    assert here["environment"]["_HANDLER"] == "orders_service.functions.get_item.handler"
+    assert here["environment"]["MONGODB_DATABASE"] == "app"
+    assert here["environment"]["POWERTOOLS_SERVICE_NAME"] == "orders-service"
+
+
+ROUTES = {
+    "GET /items": "/items",
+    "GET /items/{id}": "/items/7",
+    "GET /items/new": "/items/new",
+    "ANY /items/new": None,
+    "ANY /files/{proxy+}": "/files/a/b%20c/d",
+    "GET /files/{name}/{part}": "/files/a/b",
+    "GET /a.b": "/a.b",
+}
+
+
+def test_the_route_that_says_most_is_taken(baked: Baker) -> None:
+    script = (
+        "import json, local\n"
+        "local.routes = lambda: dict.fromkeys(json.loads(local.sys.argv[1]), 'function')\n"
+        "local.invoke = lambda function, event: event\n"
+        "for path in json.loads(local.sys.argv[2]):\n"
+        "    method, _, path = path.partition(' ')\n"
+        "    scope = {'method': method, 'path': path, 'raw_path': path.encode(), 'headers': [],\n"
+        "             'query_string': b'', 'http_version': '1.1'}\n"
+        "    event = json.loads(local.respond(scope, b'')[1])\n"
+        "    print(json.dumps([event.get('routeKey'), event.get('pathParameters')]))\n"
+    )
+    paths = [f"GET {path}" for path in ROUTES.values() if path]
+    others = ["POST /items/new", "GET /items/", "GET /a-b", "HEAD /items", "GET /files/"]
+    project = baked(layout="multi")
+    command = [sys.executable, "-c", script, json.dumps([*ROUTES, "create-indexes"])]
+    done = project.run(
+        *command, json.dumps(paths + others), env={"PYTHONPATH": str(project.path / "scripts")}
+    )
+    taken = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert [route for route, _ in taken[: len(paths)]] == [
+        it for it, path in ROUTES.items() if path
+    ]
+    assert taken[1][1] == {"id": "7"}
+    assert taken[3][1] == {"proxy": "a/b c/d"}
+    assert [route for route, _ in taken[len(paths) :]] == ["ANY /items/new", None, None, None, None]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ends_with_its_mongod_whatever_a_handler_waits_for(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    """By Ctrl-C and the like, which reach all its processes, and by `kill`, which reaches one."""
+    project = bake(tmp_path, auth="password")
     path, first, request = handler_of(project)
-    text = path.read_text("utf-8")
-    limits = project.path / "scripts/execution_environment.py"
-    limits.write_text(limits.read_text("utf-8").replace("TIMEOUT = 10.0", "TIMEOUT = 1.5"))
-
-    with served(project, {"MONGODB_URI": mongod.uri}, signal.SIGTERM) as local:
-        sleep = 'import subprocess; subprocess.run(["sleep", "600"])'
-        path.write_text(text.replace(first, f"    {sleep}\n{first}"))
-        assert local.call("GET", request)[0] == 500
-        local.expect("The function took over 1.5 s.")
-        assert not [command for command in local.processes() if "sleep" in command]
-
-        path.write_text(text.replace(first, f"    import os; os._exit(3)\n{first}"))
-        assert local.call("GET", request)[0] == 500
-        local.expect("The function's process has ended.")
-
-        path.write_text(text)
-        local.get(request)
-
-
-@pytest.mark.slow
-def test_starts_mongod_and_runs_without_the_compiled_client(tmp_path: Path) -> None:
-    """As on a Mac: the runtime client's own HTTP is compiled on Linux only."""
-    project = bake(tmp_path)
-    path = project.path / "scripts/execution_environment.py"
-    condition = 'importlib.util.find_spec("runtime_client") is None'
-    text = path.read_text("utf-8")
-    assert text.count(condition) == 1
-    path.write_text(text.replace(condition, "True"))
-    with (project.path / "scripts/portable/runtime_client.py").open("a") as portable:
-        portable.write('\n\nprint("the portable client")\n')
+    path.write_text(path.read_text("utf-8").replace(first, f"    wait(event)\n{first}"))
+    with path.open("a") as file:
+        file.write(
+            "\n\ndef wait(event: dict[str, Any]) -> None:\n"
+            '    if "queryStringParameters" in event:\n'
+            "        import time\n\n"
+            '        print("waiting")\n'
+            "        time.sleep(600)\n"
+        )
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/mongod").symlink_to(mongod_binary())
-    environment = {"MONGODB_URI": "", "PATH": f"{tmp_path}/bin:{PATH}"}
+    environment = {**SURROUNDINGS, "MONGODB_URI": "", "PATH": f"{tmp_path}/bin:{PATH}"}
 
-    with served(project, environment, signal.SIGTERM) as local:
+    with served(project, environment, number) as local:
+        assert "with a throwaway MongoDB, mongodb://127.0.0.1:" in local.terminal
         assert local.get("/") == {"database": "app", "ping": 1.0}
-        assert local.get("/") == {"database": "app", "ping": 1.0}
-        path, first, request = handler_of(project)
-        changed = path.read_text("utf-8").replace(first, f"    raise RuntimeError\n{first}")
-        path.write_text(changed)
-        assert local.call("GET", request)[0] == 500
-        local.expect("the portable client")
-        local.expect("[ERROR] RuntimeError")
-        assert [command for command in local.processes() if "mongod --dbpath" in command]
+        assert any("mongod --dbpath" in command for command in local.processes().values())
+        with socket.create_connection(("127.0.0.1", local.port)) as connection:
+            connection.sendall(f"GET {request}?wait HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            local.expect("waiting")
+            if number == signal.SIGTERM:
+                [server] = [
+                    process
+                    for process, command in local.processes().items()
+                    if "scripts/local.py" in command
+                ]
+                os.kill(server, number)
+                wait_until(lambda: local.ended and not local.processes(), "end of all processes")
+
+
+@pytest.mark.slow
+def test_finds_certificates_beside_the_project(tmp_path: Path) -> None:
+    project = bake(tmp_path)
+    authority = Authority(tmp_path)
+    certificate = authority.issue("mongod.pem", ["localhost"])
+    shutil.copy(authority.file, project.path / "ca.pem")
+    with Mongod(tls=Tls(certificate, authority.file)) as mongod:
+        uri = f"mongodb://{mongod.address}/?tls=true&tlsCAFile=ca.pem"
+        with served(project, {"MONGODB_URI": uri}) as local:
+            assert local.get("/")["ping"] == 1.0
 
 
 # In the place of Docker: what the project asks of `docker compose`, with a real mongod.
@@ -320,6 +621,7 @@ def test_says_that_mongod_did_not_start(baked: Baker, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("uri", "sentence"),
     [
+        ("mongodb://{address}/", "MongoDB asks for a username and a password in"),
         ("mongodb://root:hunter2@{address}/", "MongoDB refuses the username or the password in"),
         ("mongodb://root:hunter2@127.0.0.1:9/", "No MongoDB answers at"),
         ("mongodb://root:hunter2:x@[/", "can't be used: InvalidURI."),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -70,7 +71,13 @@ def a_sku(value: object) -> bool:
 
 
 def a_name(value: object) -> bool:
-    return isinstance(value, str) and 1 <= len(value) <= 200 and value.isprintable()
+    """What people write, in any script: no controls, no second line, nothing that reorders it."""
+    return (
+        isinstance(value, str)
+        and 1 <= len(value) <= 200
+        and not any(unicodedata.category(it) in ("Cc", "Cs", "Zl", "Zp") for it in value)
+        and not {"\u202d", "\u202e"} & set(value)
+    )
 
 
 def a_quantity(value: object) -> bool:

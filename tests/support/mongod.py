@@ -285,6 +285,7 @@ class Mongod:
         command = [str(mongod_binary()), "--bind_ip", self.host, "--port", str(self.port)]
         command += ["--dbpath", str(data), "--logpath", str(log), "--logappend"]
         command += ["--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"]
+        command += ["--noscripting"]  # no $where and no $function, as on Atlas's free tier
         # Quick to end, and nothing written that no test reads.
         command += ["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"]
         command += ["--setParameter", "diagnosticDataCollectionEnabled=false"]

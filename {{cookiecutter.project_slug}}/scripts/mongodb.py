@@ -43,7 +43,7 @@ def find_mongodb() -> Iterator[str]:
 
 
 def check(uri: str) -> None:
-    """Connect once, and log in if the URI says as whom.
+    """Connect once, log in if the URI says as whom, and see that this is enough for the server.
 
     Raises:
         NoMongoDB: that failed.
@@ -52,8 +52,10 @@ def check(uri: str) -> None:
         with MongoClient[dict[str, Any]](
             uri, serverSelectionTimeoutMS=5000, connectTimeoutMS=5000
         ) as client:
-            client.admin.command("ping")
-    except OperationFailure:
+            client.list_database_names()  # whoever is logged in may, and sees their own
+    except OperationFailure as error:
+        if error.code == 13:
+            raise NoMongoDB("MongoDB asks for a username and a password in MONGODB_URI.") from None
         raise NoMongoDB("MongoDB refuses the username or the password in MONGODB_URI.") from None
     except ConnectionFailure:
         raise NoMongoDB("No MongoDB answers at MONGODB_URI.") from None
@@ -68,13 +70,14 @@ def run_mongod(program: str) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     uri = f"mongodb://127.0.0.1:{port}"
-    # Ctrl-C reaches it only by way of us, because it has a session of its own.
+    # Ctrl-C reaches it only by way of us, because it has a session or a process group of its own.
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         command = [program, "--dbpath", folder, "--bind_ip", "127.0.0.1", "--port", str(port)]
         server = subprocess.Popen(  # noqa: S603
             [*command, "--logpath", f"{folder}/mongod.log"],
             stdout=subprocess.DEVNULL,
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # of Windows
         )
         try:
             wait_for(server, uri)

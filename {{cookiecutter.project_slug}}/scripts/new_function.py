@@ -61,11 +61,11 @@ TEST = Template('''\
 """The function $name."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
-from conftest import Invoke
 
-
-def test_answers_with_the_connected_database(invoke: Invoke, database: str) -> None:
+def test_answers_with_the_connected_database(invoke: Callable[..., Any], database: str) -> None:
     response = invoke("$key")
 
     assert response["statusCode"] == 200

@@ -1,18 +1,41 @@
-"""Runs the handlers against a real MongoDB, as Lambda would call them."""
+{%- set each = cookiecutter.layout == "multi-lambda" -%}
+{%- set single = cookiecutter.layout == "single" -%}
+"""Runs the handlers against a real MongoDB, as Lambda would call them.
 
-{% if cookiecutter.layout == "multi-lambda" -%}
+Fixtures only: test modules import nothing from here, so that pytest may import them in any mode
+and beside another service's.
+"""
+{% if each %}
 import importlib
-{% endif -%}
+{%- endif %}
+import os
+import re
+import runpy
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 
-from mongodb import NoMongoDB, find_mongodb
+PROJECT = Path(__file__).resolve().parent.parent
+{%- if cookiecutter.iac == "cdk" %}
+sys.path.insert(0, str(PROJECT))
+{%- endif %}
+sys.path.insert(0, str(PROJECT / "src"))
+# By its path: the name isn't ours alone where the tests of several services run together.
+mongodb = runpy.run_path(str(PROJECT / "scripts/mongodb.py"))
+
+# What this shell has for AWS, Powertools and proxies isn't for the service under test. It goes now,
+# since Powertools reads its settings when the service is imported.
+SETTINGS = re.compile(r"AWS_.*|POWERTOOLS_.*|.*_PROXY|LOG_LEVEL|MONGODB_(?!URI$).*", re.IGNORECASE)
+for name in filter(SETTINGS.fullmatch, list(os.environ)):
+    del os.environ[name]
 
 Invoke = Callable[..., dict[str, Any]]
 
@@ -32,32 +55,68 @@ class Context(LambdaContext):
         return int((self._deadline - time.monotonic()) * 1000)
 
 
+@pytest.fixture
+def context() -> Callable[..., LambdaContext]:
+    """Make the context of an invocation that has ten seconds, or `seconds=…`."""
+    return Context
+
+
 @pytest.fixture(scope="session")
 def mongodb_uri() -> Iterator[str]:
     """The MongoDB at `MONGODB_URI`, or else a throwaway one."""
     try:
-        with find_mongodb() as uri:
+        with mongodb["find_mongodb"]() as uri:
             yield uri
-    except NoMongoDB as error:
+    except mongodb["NoMongoDB"] as error:
         pytest.exit(str(error), returncode=1)
 
 
 @pytest.fixture(scope="session")
 def database(mongodb_uri: str) -> Iterator[str]:
-    """The name of a database of the tests' own, dropped in the end."""
+    """The name of a database of the tests' own, which is gone in the end."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    yield name
     with MongoClient[dict[str, Any]](mongodb_uri) as client:
-        client.drop_database(name)
+        try:
+            client[name].create_collection("tests")
+        except OperationFailure as error:
+            pytest.exit(
+                "The user in MONGODB_URI may not write to the tests' own database, as one with "
+                f"readWriteAnyDatabase may: MongoDB's error {error.code}.",
+                returncode=1,
+            )
+        yield name
+        for collection in client[name].list_collection_names():  # dropping all takes more rights
+            client[name].drop_collection(collection)
 
 
 @pytest.fixture(scope="session", autouse=True)
+def closed_clients() -> Iterator[None]:
+    """Close in the end what the service opens. In Lambda it ends with its environment."""
+    clients: list[MongoClient[Any]] = []
+    build = MongoClient.__init__
+
+    def remember(client: MongoClient[Any], *args: Any, **kwargs: Any) -> None:
+        clients.append(client)
+        build(client, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MongoClient, "__init__", remember)
+        yield
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
 def lambda_environment(mongodb_uri: str, database: str) -> Iterator[None]:
     """The environment variables that a deployed function has."""
     with pytest.MonkeyPatch.context() as patch:
         # The driver behaves differently in Lambda: it polls the servers, and connects lazily.
-        patch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
+        patch.setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python")
         patch.setenv("AWS_LAMBDA_FUNCTION_NAME", "test")
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            patch.setenv(name, os.devnull)
+        patch.setenv("AWS_DEFAULT_REGION", "{{ cookiecutter.aws_region }}")
+        patch.setenv("AWS_REGION", "{{ cookiecutter.aws_region }}")
         patch.setenv("MONGODB_URI", mongodb_uri)
         patch.setenv("MONGODB_DATABASE", database)
         patch.setenv("POWERTOOLS_SERVICE_NAME", "{{ cookiecutter.project_slug }}")
@@ -67,7 +126,9 @@ def lambda_environment(mongodb_uri: str, database: str) -> Iterator[None]:
 @pytest.fixture
 def invoke() -> Invoke:
     """Call the handler of a route with the event that API Gateway would send."""
-
+{% if single %}
+    def call(route: str) -> dict[str, Any]:
+{%- else %}
     def call(
         route: str,
         *,
@@ -75,22 +136,24 @@ def invoke() -> Invoke:
         query: dict[str, str] | None = None,
         **event: Any,
     ) -> dict[str, Any]:
+{%- endif %}
         # Imported here: by now the environment is that of a deployed function.
-        {% if cookiecutter.layout == "multi-lambda" -%}
+        {% if each -%}
         from {{ cookiecutter.__package }} import functions
 
         name = functions.ROUTES.get(route) or route.replace("-", "_")  # not called by HTTP
         module = importlib.import_module(f"{functions.__name__}.{name}")
-        handler: Callable[..., dict[str, Any]] = module.handler
+        handler: Invoke = module.handler
         {%- else -%}
         from {{ cookiecutter.__package }}.app import handler
         {%- endif %}
 
-        event |= {"version": "2.0", "routeKey": route}
+{% if single %}        return handler({"version": "2.0", "routeKey": route}, Context())
+{% else %}        event |= {"version": "2.0", "routeKey": route}
         if id is not None:
             event["pathParameters"] = {"id": id}
         if query is not None:
             event["queryStringParameters"] = query
         return handler(event, Context())
-
+{% endif %}
     return call

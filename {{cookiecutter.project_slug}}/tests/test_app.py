@@ -1,11 +1,11 @@
 """The function answers through the database."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
-from conftest import Invoke
 
-
-def test_answers_with_the_connected_database(invoke: Invoke, database: str) -> None:
+def test_answers_with_the_connected_database(invoke: Callable[[str], Any], database: str) -> None:
     response = invoke("GET /")
 
     assert response["statusCode"] == 200

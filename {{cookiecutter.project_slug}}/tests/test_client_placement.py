@@ -9,7 +9,7 @@ import ast
 {%- if cookiecutter.layout != "single" %}
 import json
 {%- endif %}
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,10 @@ from bson import ObjectId
 {% endif -%}
 from pymongo import MongoClient
 
-from conftest import Invoke
-
 SOURCE = Path(__file__).parent.parent / "src"
 CLIENTS = {"MongoClient", "AsyncMongoClient"}
 OWNER = "connection.py"
+Invoke = Callable[..., dict[str, Any]]
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 

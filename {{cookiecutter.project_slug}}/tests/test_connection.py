@@ -6,24 +6,28 @@ import socket
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError, OperationFailure, ServerSelectionTimeoutError
 
 from {{ cookiecutter.__package }} import connection
 from {{ cookiecutter.__package }}.connection import Connection, Unavailable
 
-from conftest import Context
+NewContext = Callable[..., LambdaContext]
 
 
-def test_invocations_share_one_connection(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invocations_share_one_connection(
+    capsys: pytest.CaptureFixture[str], context: NewContext
+) -> None:
     mongodb = Connection.from_environment()
     for _ in range(50):
-        with mongodb.database(Context()) as db:
+        with mongodb.database(context()) as db:
             db.command("ping")
 
     assert capsys.readouterr().out.count('"ConnectionsOpened":[1.0]') == 1
@@ -41,35 +45,36 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> Connection:
 
 
 def test_an_unreachable_database_is_unavailable_before_the_deadline(
-    unreachable: Connection, caplog: pytest.LogCaptureFixture
+    unreachable: Connection, caplog: pytest.LogCaptureFixture, context: NewContext
 ) -> None:
-    context = Context(seconds=1.5)
+    invocation = context(seconds=1.5)
 
-    with pytest.raises(Unavailable), unreachable.database(context) as db:
+    with pytest.raises(Unavailable), unreachable.database(invocation) as db:
         db.command("ping")
 
-    assert context.get_remaining_time_in_millis() > 0
+    assert invocation.get_remaining_time_in_millis() > 0
     assert "No MongoDB server answers" in caplog.text
     assert "127.0.0.1" not in caplog.text
 
 
-def test_a_slow_operation_ends_before_the_deadline() -> None:
+def test_a_slow_operation_ends_before_the_deadline(context: NewContext) -> None:
     mongodb = Connection.from_environment()
-    with mongodb.database(Context()) as db:
+    with mongodb.database(context()) as db:
         db.slow.insert_one({})
+    thousands = ({"$set": {"n": {"$range": [0, 1000]}}}, {"$unwind": "$n"})
 
-    context = Context(seconds=1.5)
-    with pytest.raises(Unavailable), mongodb.database(context) as db:
-        db.slow.find_one({"$where": "sleep(5000) || true"})
+    invocation = context(seconds=1.5)
+    with pytest.raises(Unavailable), mongodb.database(invocation) as db:
+        db.slow.aggregate([*thousands * 4, {"$count": "documents"}])  # a million millions
 
-    assert context.get_remaining_time_in_millis() > 0
+    assert invocation.get_remaining_time_in_millis() > 0
 
 
-def test_an_invocation_with_too_little_time_left_is_unavailable() -> None:
+def test_an_invocation_with_too_little_time_left_is_unavailable(context: NewContext) -> None:
     mongodb = Connection.from_environment()
 
     def come_late() -> None:
-        with mongodb.database(Context(seconds=0.5)) as db:
+        with mongodb.database(context(seconds=0.5)) as db:
             time.sleep(0.01)  # for the deadline to pass in any case
             db.command("ping")
 
@@ -77,35 +82,35 @@ def test_an_invocation_with_too_little_time_left_is_unavailable() -> None:
         come_late()
 
 
-def test_an_error_of_the_handler_stays_its_own() -> None:
+def test_an_error_of_the_handler_stays_its_own(context: NewContext) -> None:
     mongodb = Connection.from_environment()
 
-    with pytest.raises(ZeroDivisionError), mongodb.database(Context()):
+    with pytest.raises(ZeroDivisionError), mongodb.database(context()):
         _ = 1 / 0
-    with mongodb.database(Context()) as db:
+    with mongodb.database(context()) as db:
         db.duplicates.insert_one({"_id": 1})
-    with pytest.raises(DuplicateKeyError), mongodb.database(Context()) as db:
+    with pytest.raises(DuplicateKeyError), mongodb.database(context()) as db:
         db.duplicates.insert_one({"_id": 1})
 
 
 @pytest.mark.parametrize("uri", ["", "mongodb://[", "mongodb://a:b@c:d/?x"])
 def test_an_unusable_uri_is_reported_and_not_shown(
-    uri: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    uri: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, context: NewContext
 ) -> None:
     monkeypatch.setenv("MONGODB_URI", uri)
 
     mongodb = Connection.from_environment()
 
-    with pytest.raises(Unavailable, match="MONGODB_URI"), mongodb.database(Context()):
+    with pytest.raises(Unavailable, match="MONGODB_URI"), mongodb.database(context()):
         pass
     assert "MONGODB_URI" in caplog.text
     assert not uri or uri not in caplog.text
 
 
 def test_the_log_says_what_to_look_at_and_names_no_host(
-    unreachable: Connection, caplog: pytest.LogCaptureFixture
+    unreachable: Connection, caplog: pytest.LogCaptureFixture, context: NewContext
 ) -> None:
-    with pytest.raises(Unavailable) as raised, unreachable.database(Context(seconds=1.5)) as db:
+    with pytest.raises(Unavailable) as raised, unreachable.database(context(seconds=1.5)) as db:
         db.command("ping")
 
     for record in caplog.records:
@@ -115,10 +120,10 @@ def test_the_log_says_what_to_look_at_and_names_no_host(
 
 
 def test_each_unavailable_invocation_is_counted_with_its_reason(
-    capsys: pytest.CaptureFixture[str], unreachable: Connection
+    capsys: pytest.CaptureFixture[str], unreachable: Connection, context: NewContext
 ) -> None:
     for _ in range(2):
-        with pytest.raises(Unavailable), unreachable.database(Context(seconds=1.2)) as db:
+        with pytest.raises(Unavailable), unreachable.database(context(seconds=1.2)) as db:
             db.command("ping")
 
     counted = [json.loads(it) for it in capsys.readouterr().out.splitlines() if "_aws" in it]
@@ -128,7 +133,7 @@ def test_each_unavailable_invocation_is_counted_with_its_reason(
 
 @pytest.mark.parametrize(("moments", "checks"), [([59], 0), ([61], 1), ([50, 100], 0)])
 def test_a_connection_is_checked_after_a_minute_of_rest(
-    moments: list[int], checks: int, monkeypatch: pytest.MonkeyPatch
+    moments: list[int], checks: int, monkeypatch: pytest.MonkeyPatch, context: NewContext
 ) -> None:
     mongodb = Connection.from_environment()
     pings: list[object] = []
@@ -139,7 +144,7 @@ def test_a_connection_is_checked_after_a_minute_of_rest(
         # Only the wall clock goes on while an environment is frozen.
         frozen = SimpleNamespace(time=lambda now=begin + seconds: now, monotonic=time.monotonic)
         monkeypatch.setattr(connection, "time", frozen)
-        with mongodb.database(Context()):
+        with mongodb.database(context()):
             pass
 
     assert len(pings) == checks
@@ -164,7 +169,7 @@ def test_connecting_early_ends_in_time_whatever_a_ping_does(
     assert "Timeout: 30s" not in waited[0]
 
 
-def test_threads_share_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_share_one_client(monkeypatch: pytest.MonkeyPatch, context: NewContext) -> None:
     clients: list[object] = []
 
     class SlowToBuild(MongoClient[dict[str, Any]]):
@@ -178,7 +183,7 @@ def test_threads_share_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
     mongodb = Connection.from_environment()
 
     def use() -> None:
-        with mongodb.database(Context()) as db:
+        with mongodb.database(context()) as db:
             db.command("ping")
 
     threads = [threading.Thread(target=use) for _ in range(8)]
@@ -190,8 +195,8 @@ def test_threads_share_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(clients) == 1
 
 
-def test_the_client_is_set_up_for_an_execution_environment() -> None:
-    with Connection.from_environment().database(Context()) as db:
+def test_the_client_is_set_up_for_an_execution_environment(context: NewContext) -> None:
+    with Connection.from_environment().database(context()) as db:
         options = db.client.options.pool_options
         db.dates.insert_one({"at": datetime.now(UTC)})
         date = db.dates.find_one()
@@ -229,10 +234,10 @@ def test_credentials_stay_out_of_the_log_at_debug(caplog: pytest.LogCaptureFixtu
     ],
 )
 def test_which_errors_of_mongodb_are_the_handlers_own(
-    code: int, message: str, reason: str | None
+    code: int, message: str, reason: str | None, context: NewContext
 ) -> None:
     mongodb = Connection.from_environment()
     expected = OperationFailure if reason is None else Unavailable
 
-    with pytest.raises(expected, match=reason), mongodb.database(Context()):
+    with pytest.raises(expected, match=reason), mongodb.database(context()):
         raise OperationFailure(message, code, {"ok": 0, "errmsg": message, "code": code})

@@ -4,18 +4,20 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from {{ cookiecutter.__package }} import connection
 from {{ cookiecutter.__package }}.connection import Connection, Unavailable
 
-from conftest import Context
+Use = Callable[[Connection], None]
 
 
 class SecretsManager(ThreadingHTTPServer):
@@ -89,19 +91,31 @@ def user(
             user = User(admin, secrets_manager)
         except OperationFailure as error:
             pytest.skip(f"MONGODB_URI may not create users: {error.code}")
-        host, port = admin.address or ("localhost", 27017)
-        monkeypatch.setenv("MONGODB_URI", f"mongodb://{host}:{port}/?directConnection=true")
+        monkeypatch.setenv("MONGODB_URI", without_user(mongodb_uri))
         yield user
         user.drop()
 
 
-def use(mongodb: Connection) -> None:
+def without_user(uri: str) -> str:
+    """Leave out who logs in and how; hosts and options such as TLS's stay."""
+    parts = urlsplit(uri)
+    hosts = parts.netloc.rpartition("@")[2]
+    options = [it for it in parse_qsl(parts.query) if not it[0].lower().startswith("auth")]
+    return f"{parts.scheme}://{hosts}/?{urlencode(options)}"
+
+
+@pytest.fixture
+def use(context: Callable[[], LambdaContext]) -> Use:
     """Authenticate and do something that only the user may do."""
-    with mongodb.database(Context()) as db:
-        db.items.find_one()
+
+    def find(mongodb: Connection) -> None:
+        with mongodb.database(context()) as db:
+            db.items.find_one()
+
+    return find
 
 
-def test_reads_the_secret_once(user: User, secrets_manager: SecretsManager) -> None:
+def test_reads_the_secret_once(user: User, use: Use, secrets_manager: SecretsManager) -> None:
     mongodb = Connection.from_environment()
     for _ in range(20):
         use(mongodb)
@@ -110,7 +124,7 @@ def test_reads_the_secret_once(user: User, secrets_manager: SecretsManager) -> N
 
 
 def test_picks_up_a_rotated_password(
-    user: User, secrets_manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+    user: User, use: Use, secrets_manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "MAX_IDLE", 0.05)
     mongodb = Connection.from_environment()
@@ -127,7 +141,7 @@ def test_picks_up_a_rotated_password(
 
 
 def test_picks_up_a_rotated_password_though_the_secret_was_broken_meanwhile(
-    user: User, secrets_manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+    user: User, use: Use, secrets_manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "MAX_IDLE", 0.05)
     mongodb = Connection.from_environment()
@@ -144,7 +158,7 @@ def test_picks_up_a_rotated_password_though_the_secret_was_broken_meanwhile(
 
 @pytest.mark.parametrize("password", ["old", "with a line break\n"])
 def test_threads_that_are_refused_together_read_the_secret_once(
-    password: str, user: User, secrets_manager: SecretsManager
+    password: str, user: User, use: Use, secrets_manager: SecretsManager
 ) -> None:
     secrets_manager.secret = json.dumps({"username": user.name, "password": password})
     mongodb = Connection.from_environment()  # reads it twice: it is refused, and tries again
@@ -172,7 +186,11 @@ def collect(function: Any, mongodb: Connection, failures: list[BaseException]) -
 
 @pytest.mark.parametrize("password", ["hunter2\n", "hunter2\0", "\u00ad", "\ud800"])
 def test_recovers_from_a_password_that_the_driver_cannot_use(
-    password: str, user: User, secrets_manager: SecretsManager, caplog: pytest.LogCaptureFixture
+    password: str,
+    user: User,
+    use: Use,
+    secrets_manager: SecretsManager,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     secrets_manager.secret = json.dumps({"username": user.name, "password": password})
     mongodb = Connection.from_environment()
@@ -203,7 +221,7 @@ def test_recovers_from_a_password_that_the_driver_cannot_use(
     ],
 )
 def test_a_malformed_secret_is_reported_and_not_shown(
-    secret: str, secrets_manager: SecretsManager, caplog: pytest.LogCaptureFixture
+    secret: str, use: Use, secrets_manager: SecretsManager, caplog: pytest.LogCaptureFixture
 ) -> None:
     secrets_manager.secret = secret
     mongodb = Connection.from_environment()

@@ -1,1 +1,0 @@
-{% include 'scripts/routes/' ~ cookiecutter.layout ~ '.py' -%}
