@@ -1,4 +1,4 @@
-"""Judges the answers: a sentence on stderr for each that can't be used, and then no project.
+"""Checks the answers: a sentence on stderr for each that can't be used, and then no project.
 
 Else it moves files aside that were here before and that the bake would overwrite for nothing:
 post_gen_project.py has the other half of that.
@@ -382,7 +382,7 @@ def make_way(notes: list[str]) -> None:
 
 
 def main() -> None:
-    """Judge the answers, then make way for the bake."""
+    """Check the answers, then make way for the bake."""
     file = user_config()
     written, read = user_defaults(file)
     unlike, asked = default_faults(file, written, read)
