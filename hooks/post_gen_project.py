@@ -27,8 +27,8 @@ README.md tells you how to deploy it.
 """
 
 PUBLIC = """
-WARNING: with network=public, Atlas has to admit every address on the internet,
-         0.0.0.0/0. Use it for a trial, never for data that matters.
+WARNING: with network=public, Atlas has to allow every address on the internet,
+         0.0.0.0/0. Use it for trials, never for data that matters.
 """
 
 NOTE = "\nWARNING: {}\n"

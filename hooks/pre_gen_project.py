@@ -1,4 +1,4 @@
-"""Judges the answers: a sentence on stderr for each that can't be used, and then no project.
+"""Checks the answers: a sentence on stderr for each that can't be used, and then no project.
 
 Else it moves files aside that were here before and that the bake would overwrite for nothing:
 post_gen_project.py has the other half of that.
@@ -129,8 +129,8 @@ STDLIB = """
     unittest urllib uu uuid venv warnings wave weakref webbrowser winreg winsound wsgiref xdrlib
     xml xmlrpc zipapp zipfile zipimport zlib zoneinfo
 """
-# Likewise what the function bundles, what Lambda's runtime client and the tools use, the scripts, and
-# the folders beside the package.
+# Likewise what the function bundles, what Lambda's runtime client and the tools use, the scripts,
+# and the folders beside the package.
 OTHERS = """
     ast_serialize attr attrs aws_cdk aws_lambda_powertools awscdk_resources_mongodbatlas
     awslambdaric boto3 botocore bson build cattr cattrs cdk_nag click colorama conftest constructs
@@ -383,7 +383,7 @@ def make_way(notes: list[str]) -> None:
 
 
 def main() -> None:
-    """Judge the answers, then make way for the bake."""
+    """Check the answers, then make way for the bake."""
     file = user_config()
     written, read = user_defaults(file)
     unlike, asked = default_faults(file, written, read)

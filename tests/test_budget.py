@@ -16,7 +16,7 @@ def functions(baked: Baker, layout: str) -> int:
 
 @pytest.mark.slow  # for their number
 @pytest.mark.parametrize("answers", combinations("layout", "network"))
-def test_all_functions_together_take_half_of_what_the_smallest_tier_admits(
+def test_all_functions_together_take_half_of_what_the_smallest_tier_allows(
     answers: dict[str, str], baked: Baker
 ) -> None:
     limit = TIERS["M0" if answers["network"] in ("nat", "public") else "M10"]

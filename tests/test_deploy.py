@@ -38,7 +38,7 @@ def test_deploys_as_it_is(
     project = baked(**answers, **HERE, network="public", project_slug=slug)
 
     with deployed(project, atlas, aws) as outputs:
-        let_in(project, outputs, atlas, aws)
+        add_database_users(project, outputs, atlas, aws)
         call(project, outputs, aws)
         functions = functions_of(outputs, aws)
         for function in functions:
@@ -69,7 +69,7 @@ def test_deploys_with_the_files_of_other_answers_beside(
     project = bake(tmp_path, False, **HERE, iac=iac, network="public", project_slug=slug)
     assert project.files >= {"template.yaml", "cdk.json", "atlas-bootstrap.yaml"}
     with deployed(project, atlas, aws) as outputs:
-        let_in(project, outputs, atlas, aws)
+        add_database_users(project, outputs, atlas, aws)
         call(project, outputs, aws)
 
 
@@ -91,7 +91,9 @@ def deployed(project: BakedProject, atlas: Atlas, aws: LocalAws) -> Iterator[dic
     project.run(*delete, env=environment)
 
 
-def let_in(project: BakedProject, outputs: dict[str, str], atlas: Atlas, aws: LocalAws) -> None:
+def add_database_users(
+    project: BakedProject, outputs: dict[str, str], atlas: Atlas, aws: LocalAws
+) -> None:
     """Make the database users that the README has people make."""
     database = project.answers["database_name"]
     if project.answers["auth"] == "iam":
@@ -189,7 +191,7 @@ def check_role(
 
 
 def check_concurrency(functions: list[dict[str, Any]], aws: LocalAws) -> None:
-    """Each function reserves its part of what a free cluster admits: the network is public."""
+    """Each function reserves its part of what a free cluster allows: the network is public."""
     for function in functions:
         reserved = aws.client("lambda").get_function_concurrency(
             FunctionName=function["FunctionName"]

@@ -28,7 +28,7 @@ from tests.support.here import HERE, SAM, UV
 from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
 from tests.support.repository import Repository
-from tests.test_deploy import let_in
+from tests.test_deploy import add_database_users
 
 FOLLOWED = {
     "sam": {"layout": "multi", "auth": "password", "network": "nat", "ci": "github"},
@@ -332,7 +332,7 @@ def test_follow_the_readme(
         if any(matches(APART, command) for command in lines(block)):
             continue
         if CALL in block:
-            let_in(project, aws.outputs(project.answers["project_slug"]), atlas, aws)
+            add_database_users(project, aws.outputs(project.answers["project_slug"]), atlas, aws)
         key = '{"PublicKey": "abcdefgh", "PrivateKey": "01234567-89ab-cdef-0123-456789abcdef"}'
         said[block] = reader.does(block, key if "/dev/stdin" in block else "y\n" * 3)
     [response] = [text for block, text in said.items() if CALL in block]

@@ -470,7 +470,7 @@ def test_database_users_may_use_one_database_of_one_cluster(
 
 
 @pytest.mark.parametrize("answers", combinations("auth", "network"))
-def test_atlas_admits_the_service_and_nothing_else(answers: Answers, in_stack: Plan) -> None:
+def test_atlas_allows_the_service_and_nothing_else(answers: Answers, in_stack: Plan) -> None:
     lists = in_stack.of("MongoDB::Atlas::ProjectIpAccessList")
     entries = [
         {key: value for key, value in entry.items() if key != "Comment"}

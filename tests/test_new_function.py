@@ -14,7 +14,7 @@ from tests.support.here import HERE, NEEDS_A_SHELL
 from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
 from tests.support.templates import cdk_template, normalise, sam_template
-from tests.test_deploy import deployed, functions_of, let_in
+from tests.test_deploy import add_database_users, deployed, functions_of
 
 pytestmark = NEEDS_A_SHELL
 
@@ -78,7 +78,7 @@ def test_the_functions_share_the_connections(tmp_path: Path) -> None:
     default = sam_template(project)["Parameters"]["ReservedConcurrency"]["Default"]
     assert default == 500 // 2 // 2 // 6
     assert f"Deploy with ReservedConcurrency={default}: " in said
-    assert "Then tell Atlas about the new role: uv run scripts/setup_atlas.py" in said
+    assert "Then set Atlas up for the new role: uv run scripts/setup_atlas.py" in said
 
 
 IDENTIFIER = "name must be an identifier in lower case, such as archive_item, not {!r}."
@@ -119,11 +119,11 @@ def test_refuses_in_one_sentence(answers: Answers, iac: str, baked: Baker) -> No
     longest = 64 - len("orders-service-staging-") if answers["layout"] == "multi-lambda" else 40
     for name in ("x" * (longest + 1), "con"):
         sentences[name, ""] = (
-            f"name must be up to {longest} characters, and no device of Windows, not {name!r}."
+            f"name must be up to {longest} characters, and not a Windows device, not {name!r}."
         )
     if answers["layout"] == "multi":
-        sentences["reply", ""] = (
-            "src/orders_service/app.py uses reply already: try another name, such as reply_2."
+        sentences["response", ""] = (
+            "src/orders_service/app.py uses response already: try another name, such as response_2."
         )
 
     for (name, route), sentence in sentences.items():
@@ -134,7 +134,7 @@ def test_refuses_in_one_sentence(answers: Answers, iac: str, baked: Baker) -> No
 
 FAULTS = {
     "src/orders_service/functions/__init__.py": "has no ROUTES to add to: add the function by hand",
-    "template.yaml": "template.yaml isn't as it was made: add the function by hand",
+    "template.yaml": "template.yaml has no place to add to: add the function by hand",
     # On the disk: the last file that is written has lost its folder.
     "scripts/new_function.py": "can't be written, so nothing has changed: No such file",
 }
@@ -166,7 +166,7 @@ def test_a_new_function_is_deployed_and_answers(
         make(project, name, route)
 
     with deployed(project, atlas, aws) as outputs:
-        let_in(project, outputs, atlas, aws)
+        add_database_users(project, outputs, atlas, aws)
         assert len({it["Role"] for it in functions_of(outputs, aws)}) == 5 + len(ADDED)
         body = {"database": "app", "ping": 1.0}
         for method, path in (("GET", "/archive-item"), ("POST", "/items/1/count")):

@@ -143,7 +143,7 @@ def set_pair(stack: dict[str, Any], kind: str, name: str, value: str | None) -> 
 
 
 @pytest.mark.parametrize("answers", MATRIX)
-def test_atlas_admits_the_service_and_nothing_more(desk: Desk, answers: dict[str, str]) -> None:
+def test_atlas_allows_the_service_and_nothing_more(desk: Desk, answers: dict[str, str]) -> None:
     done = desk.run("Cluster0")
 
     assert done.returncode == 0, done.stderr
@@ -160,13 +160,13 @@ def test_atlas_admits_the_service_and_nothing_more(desk: Desk, answers: dict[str
         assert [(user["username"], user["password"]) for user in users] == [
             ("orders-service", PASSWORD)
         ]
-    admitted = {
+    allowed = {
         "private-endpoint": [],
         "peering": [{"cidrBlock": "172.16.0.0/16"}],
         "nat": [{"ipAddress": "203.0.113.10"}],
         "public": [{"cidrBlock": "0.0.0.0/0"}],
     }[answers["network"]]
-    assert desk.state["access_list"] == [{"cidrBlock": "198.51.100.0/24"}, *admitted]
+    assert desk.state["access_list"] == [{"cidrBlock": "198.51.100.0/24"}, *allowed]
     assert ("WARNING" in done.stdout) == (answers["network"] == "public")
 
     again = desk.run("Cluster0")
@@ -320,8 +320,8 @@ def test_an_entry_of_the_access_list_is_left_as_it_is(
     done = desk.run("Cluster0")
     assert desk.calls == []
     assert (
-        f"WARNING: Atlas deletes the entry {ADDRESSES[network]} of the IP access list at "
-        "2026-12-01T00:00:00Z. Delete it before, and run this again.\n"
+        f"WARNING: Atlas will delete the entry {ADDRESSES[network]} of the IP access list at "
+        "2026-12-01T00:00:00Z. Delete it now, and run this again.\n"
     ) in done.stdout
 
 
@@ -345,7 +345,9 @@ def test_a_temporary_user_is_told_of(auth: str, at: Callable[..., Desk]) -> None
     [user] = desk.state["users"]
     done = desk.run("Cluster0")
     assert desk.calls == []
-    assert f"WARNING: Atlas deletes the database user {user['username']} at 2026-" in done.stdout
+    assert (
+        f"WARNING: Atlas will delete the database user {user['username']} at 2026-" in done.stdout
+    )
 
 
 def test_private_endpoint_step_by_step(at: Callable[..., Desk]) -> None:
@@ -456,7 +458,7 @@ def test_another_vpc_s_peering_is_none(at: Callable[..., Desk]) -> None:
     ]
 
 
-def test_two_nat_gateways_are_both_admitted(at: Callable[..., Desk]) -> None:
+def test_two_nat_gateways_are_both_allowed(at: Callable[..., Desk]) -> None:
     desk = at(network="nat")
     state = desk.state
     set_pair(state["stacks"]["orders-service"], "Output", "NatAddress", "203.0.113.10,203.0.113.11")
@@ -537,7 +539,7 @@ HALF_CONFIGURED = [
     ({}, failed_stack, "is in ROLLBACK_COMPLETE: deploy it first"),
     ({}, signed_out, "atlas clusters describe failed: this action requires authentication"),
     ({}, other_cluster, "No cluster named Cluster0 exists"),
-    ({}, other_host, f"ClusterHost, {HOST}, is no host of Cluster0"),
+    ({}, other_host, f"ClusterHost, {HOST}, is not a host of Cluster0"),
     ({}, no_output("ExecutionRoleArn"), "has no output ExecutionRoleArn"),
     ({}, no_output("AtlasEndpointId"), "has no output AtlasEndpointId"),
     ({"auth": "password"}, no_output("DatabaseSecretArn"), "has no output DatabaseSecretArn"),

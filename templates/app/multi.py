@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from .api import Response, reply
+from .api import Response, response
 from .functions import create_indexes, create_item, delete_item, get_item, list_items
 
 # API Gateway has matched the route already. "create-indexes" isn't one of its routes: only a
@@ -19,9 +19,9 @@ FUNCTIONS = {
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> Response:
-    """Answer an HTTP API request (payload format 2.0)."""
+    """Handle an HTTP API request (payload format 2.0)."""
     route = event.get("routeKey") if isinstance(event, dict) else None
     function = FUNCTIONS.get(str(route))
     if function is None:
-        return reply(404, {"message": "There is no such route."})
+        return response(404, {"message": "There is no such route."})
     return function(event, context)

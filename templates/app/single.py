@@ -16,17 +16,17 @@ mongodb = Connection.from_environment()
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer an HTTP API request (payload format 2.0)."""
+    """Handle an HTTP API request (payload format 2.0)."""
     try:
         with mongodb.database(context) as db:
             ping = db.command("ping")
-            return reply(200, {"database": db.name, "ping": ping["ok"]})
+            return response(200, {"database": db.name, "ping": ping["ok"]})
     except Unavailable:
-        return reply(503, {"message": "The database is unavailable. Try again."})
+        return response(503, {"message": "The database is unavailable. Try again."})
 
 
-def reply(status: int, body: dict[str, Any]) -> dict[str, Any]:
-    """Build the answer that API Gateway expects."""
+def response(status: int, body: dict[str, Any]) -> dict[str, Any]:
+    """Build a response for API Gateway."""
     return {
         "statusCode": status,
         "headers": {"content-type": "application/json"},

@@ -13,7 +13,7 @@ _budget: Any = (
 )
 
 TIERS: dict[str, int] = _budget.tiers
-"""Connections that Atlas admits to each node of a cluster, by its tier."""
+"""Connections that Atlas allows to each node of a cluster, by its tier."""
 
 
 def connections(environments: int, *, primary: bool) -> int:

@@ -27,7 +27,7 @@ def find_mongodb() -> Iterator[str]:
     That is a `mongod` from the PATH, or a container. It is gone when the block ends.
 
     Raises:
-        NoMongoDB: there is none, or it doesn't let us in.
+        NoMongoDB: there is none, or it refuses the login.
     """
     if uri := os.environ.get("MONGODB_URI"):
         check(uri)
@@ -70,7 +70,7 @@ def run_mongod(program: str) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     uri = f"mongodb://127.0.0.1:{port}"
-    # Ctrl-C reaches it only by way of us, because it has a session or a process group of its own.
+    # In a session or process group of its own, so that Ctrl-C doesn't stop it before us.
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         command = [program, "--dbpath", folder, "--bind_ip", "127.0.0.1", "--port", str(port)]
         server = subprocess.Popen(  # noqa: S603

@@ -8,7 +8,7 @@
     make new-function name=archive_item route="POST /items/{id}/archive"
     make new-function name=archive_item route=none
 
-All of it is added, or nothing.
+It adds all of that, or nothing.
 """
 
 import ast
@@ -45,16 +45,16 @@ MODULE = Template('''\
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from ..api import Event, Response, endpoint, reply
+from ..api import Event, Response, endpoint, response
 from ..client import mongodb
 
 
 @endpoint
 def handler(event: Event, context: LambdaContext) -> Response:
-    """Answer 200 with the database's name and its answer to a ping."""
+    """Return 200 with the database's name and its response to a ping."""
     with mongodb.database(context) as db:
         ping = db.command("ping")
-        return reply(200, {"database": db.name, "ping": ping["ok"]})
+        return response(200, {"database": db.name, "ping": ping["ok"]})
 ''')
 
 TEST = Template('''\
@@ -74,7 +74,7 @@ def test_answers_with_the_connected_database(invoke: Callable[..., Any], databas
 
 
 class Function:
-    """What is made of a name and a route."""
+    """A function to add, by its name and its route."""
 
     def __init__(self, name: str, route: str) -> None:
         self.name = name
@@ -87,12 +87,12 @@ class Function:
 
 
 def fault(function: Function) -> str | None:
-    """Say why there can't be such a function."""
+    """Return why the function can't be added, or None."""
     name, route = function.name, function.route
     if not re.fullmatch("[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
         return f"name must be an identifier in lower case, such as archive_item, not {name!r}."
     if len(name) > LONGEST or re.fullmatch("con|prn|aux|nul|(com|lpt)[0-9]", name):
-        return f"name must be up to {LONGEST} characters, and no device of Windows, not {name!r}."
+        return f"name must be up to {LONGEST} characters, and not a Windows device, not {name!r}."
     if route and not ROUTE.fullmatch(route):
         example = '"POST /items/{id}/archive"'
         return f"route must be a method and a path, such as {example}, or none, not {route!r}."
@@ -193,9 +193,9 @@ def main(name: str = "", route: str = "") -> None:
     print("\n".join(f"  {shown(path)}" for path in files))
 {%- if each %}
     for _, share in SHARE.findall("\n".join(files.values())):
-        print(f"Deploy with ReservedConcurrency={share}: one more shares the connections now.")
+        print(f"Deploy with ReservedConcurrency={share}: one more function shares the connections.")
 {%- if cookiecutter.auth == "iam" and cookiecutter.atlas_setup == "cli" %}
-    print("Then tell Atlas about the new role: uv run scripts/setup_atlas.py Cluster0")
+    print("Then set Atlas up for the new role: uv run scripts/setup_atlas.py Cluster0")
 {%- endif %}
 {%- endif %}
 

@@ -2,7 +2,7 @@
 
     python scripts/preflight.py [PARAMETER ...]
 
-However they are written: what parameters mean, and which are missing, others say.
+It checks nothing else: the deploy checks the rest.
 """
 
 import re

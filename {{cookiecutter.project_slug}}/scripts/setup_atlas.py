@@ -1,11 +1,11 @@
 {%- set network = cookiecutter.network -%}
 {%- set password = cookiecutter.auth == "password" -%}
-"""Tells Atlas about the deployed service: who logs in, and from where.
+"""Sets Atlas up for the deployed service: its database users and its network access.
 
     uv run scripts/setup_atlas.py CLUSTER [--project ID] [--stack NAME] [--region NAME] [--dry-run]
 
-Run it after a deploy, as often as you like: what is right already stays as it is. It reads the
-stack with the AWS CLI and changes Atlas with the Atlas CLI; both must be signed in.
+Run it after a deploy, as often as you like: it changes only what differs. It reads the stack with
+the AWS CLI and changes Atlas with the Atlas CLI; both must be signed in.
 """
 
 import argparse
@@ -20,20 +20,21 @@ import sys
 from typing import Any
 from urllib.parse import urlsplit
 
+# What the service may read and write.
+DATABASES = [{{ cookiecutter.__database_name_literal }}]
 STACK = "{{ cookiecutter.project_slug }}"
 REGION = "{{ cookiecutter.aws_region }}"
-DATABASE = {{ cookiecutter.__database_name_literal }}
 
 {%- if network == "peering" %}
-# States of a peering that leads nowhere any more.
-GONE = ("FAILED", "TERMINATING")
+# States of a peering that will never be active again.
+ENDED = ("FAILED", "TERMINATING")
 {%- endif %}
 
 Item = dict[str, Any]
 
 
 class Stack:
-    """The deployed stack: its outputs and the parameters that it was deployed with."""
+    """The deployed stack: its outputs, and the parameters of its last deploy."""
 
     def __init__(self, name: str, region: str) -> None:
         self.name, self.region = name, region
@@ -49,7 +50,9 @@ class Stack:
 
     def output(self, name: str) -> str:
         """Return an output, or end the program."""
-        return str(self.outputs.get(name) or sys.exit(f"{self.name} has no output {name}."))
+        if not self.outputs.get(name):
+            sys.exit(f"{self.name} has no output {name}.")
+        return str(self.outputs[name])
 
     def parameter(self, name: str) -> str:
         """Return a parameter, or end the program."""
@@ -66,17 +69,17 @@ class Atlas:
         self.dry_run = dry_run
 
     def read(self, *arguments: str) -> Any:
-        """Return what a command answers."""
+        """Return the output of a command."""
         command = ["atlas", *arguments, *self._project, "--output", "json"]
         return json.loads(run(command) or "null")
 
     def read_list(self, *arguments: str) -> list[Item]:
-        """Return what a command lists: as a page, or bare, or null if there is nothing."""
-        answer = self.read(*arguments)
-        return (answer.get("results") if isinstance(answer, dict) else answer) or []
+        """Return the items that a command lists, which are in a page, in a list, or null."""
+        output = self.read(*arguments)
+        return (output.get("results") if isinstance(output, dict) else output) or []
 
     def change(self, *arguments: str{{ ", secret: str | None = None" if password }}) -> None:
-        """Show a command and run it, unless this is a dry run.{{ " It reads the secret as input." if password }}"""
+        """Show a command and run it, unless this is a dry run.{{ " The secret is its input." if password }}"""
         command = ["atlas", *arguments, *self._project]
 {%- if password %}
         print(shlex.join(command) + (" < the password" if secret else ""))
@@ -91,7 +94,7 @@ class Atlas:
 
 def main() -> None:
     """Compare Atlas with the stack, and change what differs."""
-    parser = argparse.ArgumentParser(description="Tells Atlas about the deployed service.")
+    parser = argparse.ArgumentParser(description="Sets Atlas up for the deployed service.")
     parser.add_argument("cluster", help="name of the cluster, such as Cluster0")
     parser.add_argument("--project", help="ID of the Atlas project, if not the Atlas CLI's own")
     parser.add_argument("--stack", default=STACK, help="name of the stack, %(default)s")
@@ -102,62 +105,64 @@ def main() -> None:
     atlas = Atlas(options.project, options.dry_run)
     cluster = atlas.read("clusters", "describe", options.cluster)
     if stack.parameter("ClusterHost") not in hosts(cluster):
-        sys.exit(f"ClusterHost, {stack.parameter('ClusterHost')}, is no host of {cluster['name']}.")
+        host = stack.parameter("ClusterHost")
+        sys.exit(f"ClusterHost, {host}, is not a host of {cluster['name']}.")
 {%- if network == "private-endpoint" %}
     service = find_service(atlas, stack.parameter("EndpointServiceName"))
     endpoint = stack.output("AtlasEndpointId")
-    add_users(atlas, stack, options.cluster)
-    connect(atlas, service, endpoint)
-    say_host(cluster, endpoint, stack.parameter("ClusterHost"))
+    ensure_users(atlas, stack, options.cluster)
+    ensure_endpoint(atlas, service, endpoint)
+    print_private_host(cluster, endpoint, stack.parameter("ClusterHost"))
 {%- elif network == "peering" %}
     vpc, cidr = stack.output("VpcId"), stack.output("VpcCidr")
     check_ranges(atlas, cidr, stack.parameter("AtlasCidr"), stack.region)
-    add_users(atlas, stack, options.cluster)
-    add_addresses(atlas, [cidr], "cidrBlock", stack.name)
-    peer(atlas, stack, vpc, cidr)
+    ensure_users(atlas, stack, options.cluster)
+    allow_addresses(atlas, [cidr], "cidrBlock", stack.name)
+    ensure_peering(atlas, stack, vpc, cidr)
 {%- elif network == "nat" %}
     addresses = stack.output("NatAddress").split(",")
-    add_users(atlas, stack, options.cluster)
-    add_addresses(atlas, addresses, "ipAddress", stack.name)
+    ensure_users(atlas, stack, options.cluster)
+    allow_addresses(atlas, addresses, "ipAddress", stack.name)
 {%- else %}
-    add_users(atlas, stack, options.cluster)
-    print("WARNING: Atlas has to admit the whole internet. Only the login guards the data.")
-    add_addresses(atlas, ["0.0.0.0/0"], "cidrBlock", stack.name)
+    ensure_users(atlas, stack, options.cluster)
+    print("WARNING: Atlas has to allow the whole internet. Only the login protects the data.")
+    allow_addresses(atlas, ["0.0.0.0/0"], "cidrBlock", stack.name)
 {%- endif %}
 
 
 def hosts(cluster: Item) -> set[str]:
-    """Return the host names that clients may connect to the cluster by."""
+    """Return the host names of the cluster that clients may connect to."""
     strings = cluster.get("connectionStrings") or {}
     private = [it.get("srvConnectionString") for it in strings.get("privateEndpoint") or []]
     uris = [strings.get("standardSrv"), strings.get("privateSrv"), *private]
     return {urlsplit(uri).hostname or "" for uri in uris if uri}
 
 {% if password %}
-def add_users(atlas: Atlas, stack: Stack, cluster: str) -> None:
-    """Make the secret's user a database user, who may read and write one database."""
+def ensure_users(atlas: Atlas, stack: Stack, cluster: str) -> None:
+    """Make the secret's user a database user, with the rights it needs and no others."""
     arn = stack.output("DatabaseSecretArn")
     command = ["aws", "secretsmanager", "get-secret-value", "--secret-id", arn]
     command += ["--region", stack.region, "--query", "SecretString", "--output", "text"]
     secret = json.loads(run(command))
     name = secret["username"]
-    rights = ["--role", f"readWrite@{DATABASE}", "--scope", cluster]
+    rights = rights_on(cluster)
     users = find_users(atlas, "admin")
     if name not in users:
         # Without --password, the Atlas CLI reads it from its input: no process list shows it.
         atlas.change("dbusers", "create", "--username", name, *rights, secret=secret["password"])
         return
-    if not may(users[name], cluster):
+    if not has_rights(users[name], cluster):
         atlas.change("dbusers", "update", name, "--authDB", "admin", *rights)
     warn_if_temporary(users[name], f"the database user {name}")
-    print(f"The database user {name} keeps its password. If the secret has another, delete the")
-    print(f"user and run this again: atlas dbusers delete {name} --authDB admin")
+    print(f"The database user {name} keeps its password. If it isn't the secret's, delete the user")
+    print(f"and run this again: atlas dbusers delete {name} --authDB admin")
 {%- else %}
-def add_users(atlas: Atlas, stack: Stack, cluster: str) -> None:
-    """Make each execution role a database user, who may read and write one database."""
+def ensure_users(atlas: Atlas, stack: Stack, cluster: str) -> None:
+    """Make each execution role a database user, with the rights it needs and no others."""
     roles = [value for name, value in stack.outputs.items() if name.endswith("ExecutionRoleArn")]
-    rights = ["--role", f"readWrite@{DATABASE}", "--scope", cluster]
-    roles = roles or [stack.output("ExecutionRoleArn")]
+    if not roles:
+        sys.exit(f"{stack.name} has no output ExecutionRoleArn.")
+    rights = rights_on(cluster)
     users = find_users(atlas, "$external")
     for role in roles:
         if role in users and users[role].get("awsIAMType") != "ROLE":
@@ -168,36 +173,43 @@ def add_users(atlas: Atlas, stack: Stack, cluster: str) -> None:
             user = ["--username", role, "--awsIAMType", "ROLE"]
             atlas.change("dbusers", "create", *user, *rights)
             continue
-        if not may(users[role], cluster):
+        if not has_rights(users[role], cluster):
             atlas.change("dbusers", "update", role, "--authDB", "$external", *rights)
         warn_if_temporary(users[role], f"the database user {role}")
 {%- endif %}
 
 
 def find_users(atlas: Atlas, database: str) -> dict[str, Item]:
-    """Return the users by name that sign in to a database: others may have the same names."""
+    """Return by name the users that authenticate against a database. In others, names recur."""
     users = atlas.read_list("dbusers", "list", "--limit", "500")
     return {it["username"]: it for it in users if it["databaseName"] == database}
 
 
-def may(user: Item, cluster: str) -> bool:
-    """Whether a database user has the rights it should have, and no others."""
+def rights_on(cluster: str) -> list[str]:
+    """Return the Atlas CLI's options for the rights of the service."""
+    roles = ",".join(f"readWrite@{database}" for database in DATABASES)
+    return ["--role", roles, "--scope", cluster]
+
+
+def has_rights(user: Item, cluster: str) -> bool:
+    """Whether a database user has the rights of the service, and no others."""
     roles = [
         (it["roleName"], it["databaseName"], it.get("collectionName") or "")
         for it in user.get("roles") or []
     ]
     scopes = [(it["name"], it["type"]) for it in user.get("scopes") or []]
-    return roles == [("readWrite", DATABASE, "")] and scopes == [(cluster, "CLUSTER")]
+    expected = [("readWrite", database, "") for database in DATABASES]
+    return sorted(roles) == sorted(expected) and scopes == [(cluster, "CLUSTER")]
 
 
 def warn_if_temporary(item: Item, name: str) -> None:
-    """Say when Atlas will delete a user or an entry by itself."""
+    """Warn if Atlas is going to delete a user or an entry."""
     if until := item.get("deleteAfterDate"):
-        print(f"WARNING: Atlas deletes {name} at {until}. Delete it before, and run this again.")
+        print(f"WARNING: Atlas will delete {name} at {until}. Delete it now, and run this again.")
 
 {% if network != "private-endpoint" %}
-def add_addresses(atlas: Atlas, addresses: list[str], kind: str, comment: str) -> None:
-    """Add addresses to the IP access list."""
+def allow_addresses(atlas: Atlas, addresses: list[str], kind: str, comment: str) -> None:
+    """Add addresses to the project's IP access list."""
     entries = atlas.read_list("accessLists", "list", "--limit", "500")
     for address in addresses:
         found = [entry for entry in entries if entry.get(kind) == address]
@@ -216,15 +228,15 @@ def find_service(atlas: Atlas, name: str) -> Item:
     sys.exit(f"The Atlas project has no private endpoint service {name}.")
 
 
-def connect(atlas: Atlas, service: Item, endpoint: str) -> None:
-    """Tell Atlas which endpoint is ours."""
+def ensure_endpoint(atlas: Atlas, service: Item, endpoint: str) -> None:
+    """Add the stack's endpoint to the private endpoint service."""
     if endpoint not in (service.get("interfaceEndpoints") or []):
         create = ["privateEndpoints", "aws", "interfaces", "create", service["id"]]
         atlas.change(*create, "--privateEndpointId", endpoint)
 
 
-def say_host(cluster: Item, endpoint: str, deployed: str) -> None:
-    """Say which host the cluster has behind the endpoint."""
+def print_private_host(cluster: Item, endpoint: str, deployed: str) -> None:
+    """Print the cluster's host name behind the endpoint, to deploy with."""
     for private in cluster["connectionStrings"].get("privateEndpoint") or []:
         if endpoint in [it.get("endpointId") for it in private.get("endpoints") or []]:
             host = urlsplit(private["srvConnectionString"]).hostname
@@ -233,7 +245,7 @@ def say_host(cluster: Item, endpoint: str, deployed: str) -> None:
             else:
                 print(f"Deploy again, with ClusterHost={host}")
             return
-    print("Run this again in some minutes, when the cluster has a host behind the endpoint.")
+    print("Run this again in a few minutes, when the cluster has a host behind the endpoint.")
 
 {% elif network == "peering" %}
 def check_ranges(atlas: Atlas, cidr: str, atlas_cidr: str, region: str) -> None:
@@ -248,8 +260,8 @@ def check_ranges(atlas: Atlas, cidr: str, atlas_cidr: str, region: str) -> None:
             sys.exit(f"Atlas's network in {region} is {found}: deploy with AtlasCidr={found}")
 
 
-def peer(atlas: Atlas, stack: Stack, vpc: str, cidr: str) -> None:
-    """Have the VPC peered with Atlas's network, then say what to deploy with."""
+def ensure_peering(atlas: Atlas, stack: Stack, vpc: str, cidr: str) -> None:
+    """Request and accept the peering of the VPC, then print its ID, to deploy with."""
     peering = find_peering(atlas, vpc)
     if peering is None:
         create = ["--accountId", stack.account, "--region", stack.region, "--vpcId", vpc]
@@ -258,7 +270,7 @@ def peer(atlas: Atlas, stack: Stack, vpc: str, cidr: str) -> None:
         atlas.change("networking", "peering", "create", "aws", *create)
         peering = find_peering(atlas, vpc)
     if peering is None or not peering.get("connectionId"):
-        print("Atlas takes a minute to ask for the peering. Run this again to accept it.")
+        print("Atlas takes a minute to request the peering. Run this again to accept it.")
         return
     connection = peering["connectionId"]
     if peering["statusName"] == "PENDING_ACCEPTANCE":
@@ -274,15 +286,15 @@ def peer(atlas: Atlas, stack: Stack, vpc: str, cidr: str) -> None:
 
 
 def find_peering(atlas: Atlas, vpc: str) -> Item | None:
-    """Return the peering of Atlas with the VPC, if there is one that hasn't failed."""
+    """Return Atlas's peering with the VPC, unless it has ended."""
     for peering in atlas.read_list("networking", "peering", "list", "--provider", "AWS"):
-        if peering.get("vpcId") == vpc and peering.get("statusName") not in GONE:
+        if peering.get("vpcId") == vpc and peering.get("statusName") not in ENDED:
             return peering
     return None
 
 {% endif %}
 def run(command: list[str]{{ ", secret: str | None = None" if password }}) -> str:
-    """Return what a command prints; end the program with its complaint if it fails."""
+    """Return what a command prints, or end the program with its error message."""
     program = shutil.which(command[0])
     if program is None:
         sys.exit(f"The program {command[0]} is needed: README.md says where to get it.")
@@ -299,8 +311,9 @@ def run(command: list[str]{{ ", secret: str | None = None" if password }}) -> st
     )
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        complaint = next((it for it in lines if "error" in it.lower()), "".join(lines[:1]))
-        sys.exit(f"{' '.join(command[:3])} failed: {complaint.removeprefix('Error: ')}")
+        errors = [line for line in lines if "error" in line.lower()]
+        message = (errors or lines or [""])[0]
+        sys.exit(f"{' '.join(command[:3])} failed: {message.removeprefix('Error: ')}")
     return done.stdout
 
 

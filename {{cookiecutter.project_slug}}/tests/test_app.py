@@ -1,4 +1,4 @@
-"""The function answers through the database."""
+"""The function responds, with what the database says."""
 
 import json
 from collections.abc import Callable

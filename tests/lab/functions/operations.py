@@ -13,7 +13,7 @@ from .. import connection
 # Before the connection is made: a minute of the service passes in a second here.
 connection.MAX_IDLE = float(os.environ.get("LAB_MAX_IDLE", connection.MAX_IDLE))
 
-from ..api import Event, Response, endpoint, reply  # noqa: E402
+from ..api import Event, Response, endpoint, response  # noqa: E402
 from ..client import mongodb  # noqa: E402
 
 
@@ -50,15 +50,15 @@ OPERATIONS: dict[str, Callable[[Database[dict[str, Any]], int], object]] = {
 
 @endpoint
 def handler(event: Event, context: LambdaContext) -> Response:
-    """Answer 200 with the result of `event["operation"]`, which counts under `event["number"]`."""
+    """Return 200 with the result of `event["operation"]`, which counts under `event["number"]`."""
     with mongodb.database(context) as db:
         result = OPERATIONS[event["operation"]](db, event["number"])
-    return reply(200, {"result": result})
+    return response(200, {"result": result})
 
 
 @endpoint
 def race(event: Event, context: LambdaContext) -> Response:
-    """Answer 200 with what came of a read in each of `event["threads"]` threads at once."""
+    """Return 200 with what came of a read in each of `event["threads"]` threads at once."""
     barrier = threading.Barrier(event["threads"])
     outcomes: list[str] = []
 
@@ -76,4 +76,4 @@ def race(event: Event, context: LambdaContext) -> Response:
         thread.start()
     for thread in threads:
         thread.join()
-    return reply(200, {"outcomes": sorted(outcomes)})
+    return response(200, {"outcomes": sorted(outcomes)})

@@ -1,6 +1,6 @@
 """The service's MongoClient: one per execution environment, made outside the handlers.
 
-Nothing else builds a client. The reasons are MongoDB's own:
+No other module builds a client. MongoDB's documentation says why:
 https://www.mongodb.com/docs/atlas/manage-connections-aws-lambda/
 """
 {% if cookiecutter.auth == "password" %}
@@ -64,9 +64,9 @@ logging.getLogger("botocore").setLevel(logging.INFO)
 
 
 class Unavailable(Exception):
-    """The database is out of reach or refuses the service: respond with 503.
+    """The database is unreachable or refuses the service: respond with 503.
 
-    The message says what to look at. It is for the log, and holds neither hosts nor credentials.
+    The message says what to look at. It is for the log, and has neither hosts nor credentials.
     """
 
 
@@ -146,12 +146,12 @@ class Connection:
         Every operation in the block must end `DEADLINE_MARGIN` before the invocation's deadline.
 
         Raises:
-            Unavailable: MongoDB is out of reach, too slow or refuses the credentials.
+            Unavailable: MongoDB is unreachable, too slow or refuses the credentials.
         """
         seconds = context.get_remaining_time_in_millis() / 1000 - DEADLINE_MARGIN
         try:
             with pymongo.timeout(max(seconds, 0.001)):  # 0 would mean no limit
-                yield self._borrow()[self._database]
+                yield self._connected_client()[self._database]
             self._last_used = time.time()
         except (PyMongoError, Unavailable) as error:
             reason = _why_unavailable(error)
@@ -164,11 +164,11 @@ class Connection:
     def _connect_early(self) -> None:
         try:
             with pymongo.timeout(CONNECT_TIMEOUT):
-                self._borrow()
+                self._connected_client()
         except Exception as error:  # whatever it is, the first invocation can report it
             _log(_why_unavailable(error) or "Connecting failed", error)
 
-    def _borrow(self) -> MongoClient[Document]:
+    def _connected_client(self) -> MongoClient[Document]:
         """Return the client; ping first if it has no connection known to be alive."""
         with self._lock:  # so that threads which find the connection gone mend it once
             if self._client is None:
@@ -251,7 +251,7 @@ def _sign_in(client: MongoClient[Document]) -> None:
 
 
 class _Pool(ConnectionPoolListener):
-    """Keeps the number of the pool's connections, and counts each new one as a metric.
+    """Tracks the size of the connection pool, and counts each new connection as a metric.
 
     `ConnectionsOpened` stays far below the number of invocations as long as the client is reused.
     """
@@ -321,7 +321,7 @@ def _why_unavailable(error: Exception) -> str | None:
             return "MongoDB refuses the execution role: is its ARN a database user in Atlas?"
 {%- endif %}
         case OperationFailure() if _means(error, 13, NO_PRIVILEGE):
-            return "MongoDB denies the operation: has the user readWrite on MONGODB_DATABASE?"
+            return "MongoDB denies the operation: does the user have readWrite on MONGODB_DATABASE?"
         case OperationFailure() if _means(error, 371, NO_SPACE):
             return "The cluster takes no more data: is its storage full?"
         case OperationFailure(code=211):  # a new primary can't check the cluster time yet
@@ -345,7 +345,7 @@ def _log(reason: str, error: Exception) -> None:
 
 
 def _count(name: str, **details: str) -> None:
-    """Count one more of a metric for this function. Its line in the log has the details, too."""
+    """Add one to a metric of this function. Its line in the log also has the details."""
     namespace = os.environ.get("POWERTOOLS_SERVICE_NAME", "local")
     function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local")
     with single_metric(name, MetricUnit.Count, 1, namespace=namespace) as metric:

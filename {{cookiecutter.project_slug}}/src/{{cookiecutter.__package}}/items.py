@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from .api import Refused
+from .api import RequestError
 
 MAX_NAME = 200
 MAX_QUANTITY = 1_000_000
@@ -20,17 +20,19 @@ def parse(body: dict[str, Any]) -> dict[str, Any]:
     Only known fields of the right type pass, so that no query operator comes in with them.
 
     Raises:
-        Refused: 400, with the field and what it must be.
+        RequestError: 400, with the field and what it must be.
     """
     if unknown := sorted(body.keys() - {"sku", "name", "quantity"}):
-        raise Refused(400, f"Unknown field {unknown[0][:40]!r}: an item has sku, name, quantity.")
+        raise RequestError(
+            400, f"Unknown field {unknown[0][:40]!r}: an item has sku, name, quantity."
+        )
     sku, name, quantity = body.get("sku"), body.get("name"), body.get("quantity", 0)
     if not isinstance(sku, str) or not SKU.fullmatch(sku):
-        raise Refused(400, "sku must be 1 to 40 of A-Z, 0-9 and hyphen, such as MUG-0042.")
+        raise RequestError(400, "sku must be 1 to 40 of A-Z, 0-9 and hyphen, such as MUG-0042.")
     if not isinstance(name, str) or len(name) > MAX_NAME or not TEXT.fullmatch(name):
-        raise Refused(400, f"name must be 1 to {MAX_NAME} characters on one line, no controls.")
+        raise RequestError(400, f"name must be 1 to {MAX_NAME} characters on one line.")
     if type(quantity) is not int or not 0 <= quantity <= MAX_QUANTITY:
-        raise Refused(400, f"quantity must be a whole number from 0 to {MAX_QUANTITY}.")
+        raise RequestError(400, f"quantity must be a whole number from 0 to {MAX_QUANTITY}.")
     return {"sku": sku, "name": name, "quantity": quantity, "created_at": datetime.now(UTC)}
 
 

@@ -2,13 +2,13 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from ..api import Event, Response, endpoint, reply
+from ..api import Event, Response, endpoint, response
 from ..client import mongodb
 
 
 @endpoint
 def handler(event: Event, context: LambdaContext) -> Response:
-    """Answer 200 with the names of the indexes. Those that exist already stay as they are."""
+    """Return 200 with the names of the indexes. Those that exist already stay as they are."""
     with mongodb.database(context) as db:
         names = [db.items.create_index("sku", unique=True)]
-    return reply(200, {"indexes": names})
+    return response(200, {"indexes": names})
