@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,16 +35,20 @@ class Reader:
     home: Path
     variables: dict[str, str] = field(default_factory=dict)
 
-    def run(self, *command: str | Path, cwd: Path, check: bool = True) -> str:
-        """Run a command and return what it says; AssertionError with that if it fails."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """All variables that a command has."""
         environment = {name: os.environ[name] for name in KEPT + OF_UV if name in os.environ}
         cache = os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache/uv"))
         environment |= {"HOME": str(self.home), "UV_CACHE_DIR": cache, "UV_LINK_MODE": "copy"}
-        environment |= UV | self.variables
+        return environment | UV | self.variables
+
+    def run(self, *command: str | Path, cwd: Path, check: bool = True) -> str:
+        """Run a command and return what it says; AssertionError with that if it fails."""
         done = subprocess.run(
             [str(word) for word in command],
             cwd=cwd,
-            env=environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -50,6 +56,31 @@ class Reader:
         )
         assert not check or done.returncode == 0, f"{command}\n{done.stdout}"
         return done.stdout
+
+    def build(self, project: Path, name: str) -> Path:
+        """Build by the makefile that `sam build` calls; return the folder of that name."""
+        self.run("make", "-f", "src/Makefile", "build-It", f"ARTIFACTS_DIR={name}", cwd=project)
+        return project / name
+
+    def calls(self, project: Path, path: str) -> int:
+        """Serve it by `make local` and return the status of a GET."""
+        serving = subprocess.Popen(
+            ["make", "--silent", "local", "port=0"],
+            cwd=project,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        with serving:
+            try:
+                assert serving.stdout
+                said = next((line for line in serving.stdout if "Serving" in line), "")
+                [address] = re.findall(r"http://127\.0\.0\.1:\d+", said)
+                with urllib.request.urlopen(address + path) as response:  # noqa: S310
+                    return int(response.status)
+            finally:
+                os.killpg(serving.pid, signal.SIGTERM)
 
     def versions(self, project: Path, *run: str) -> dict[str, str]:
         """Names and versions of what Python finds there."""
@@ -138,8 +169,8 @@ def test_uv_and_make_and_the_build_take_the_lock(reader: Reader, tmp_path: Path)
     assert_by_the_lock(reader.versions(project), expected)
     reader.run("make", "lint", "types", cwd=project)
     assert_by_the_lock(reader.versions(project), expected)
-    reader.run("make", "-f", "src/Makefile", "build-It", "ARTIFACTS_DIR=code", cwd=project)
-    built = dict(it.stem.rsplit("-", 1) for it in (project / "code").glob("*.dist-info"))
+    code = reader.build(project, "code")
+    built = dict(it.stem.rsplit("-", 1) for it in code.glob("*.dist-info"))
     assert built["pymongo"] == "4.15.3"
     assert {name: expected[name.replace("_", "-")] for name in built} == built
     completed = lock.read_bytes()
@@ -158,7 +189,9 @@ def test_a_member_of_a_workspace(reader: Reader, tmp_path: Path) -> None:
     reader.run("uv", "sync", cwd=root)
 
     assert " passed" in reader.run("make", "test", cwd=project)
-    reader.run("make", "lint", cwd=project)
+    reader.run("make", "lint", "types", cwd=project)
+    assert reader.calls(project, "/") == 200
+    assert list(reader.build(project, "code").glob("pymongo-*.dist-info"))
 
     assert not (project / ".venv").exists()
     installed = reader.versions(root)
@@ -224,7 +257,9 @@ def test_within_other_folders(reader: Reader, tmp_path: Path) -> None:
     project = bake(place, **HERE, layout="multi", auth="password").path
 
     assert " passed" in reader.run("make", "test", cwd=project)
-    reader.run("make", "lint", cwd=project)
+    reader.run("make", "lint", "types", cwd=project)
+    assert reader.calls(project, "/items") == 200
+    assert list(reader.build(project, ".aws-sam").glob("pymongo-*.dist-info"))
     assert " passed" in reader.run("uv", "run", "--project", project, "pytest", project, cwd=place)
     status = reader.run("git", "status", "--porcelain", "--untracked-files=all", cwd=place)
     assert {line.split("/")[-1] for line in status.splitlines()} <= {
