@@ -56,7 +56,6 @@ SEVERAL = {"layout": ["multi", "multi-lambda"]}
 CDK = {"iac": ["cdk"]}
 SAM = {"iac": ["sam"]}
 VPC = {"network": ["private-endpoint", "peering", "nat"]}
-ENDPOINT = {"network": ["private-endpoint", "peering"]}
 
 # Every file that some projects don't have, and the answers of those that do.
 VARIANTS: dict[str, dict[str, list[str]]] = {
@@ -87,13 +86,14 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
     "infra/api.py": CDK,
     "infra/app.py": CDK,
     "infra/code.py": CDK,
-    "infra/parameters.py": CDK,
+    "infra/database.py": CDK,
+    "infra/service.py": CDK,
     "infra/service_function.py": CDK,
+    "infra/settings.py": CDK,
     "infra/stack.py": CDK,
-    "infra/atlas.py": {**CDK, "atlas_setup": ["stack"]},
+    "infra/access_list.py": {**CDK, "network": ["public"], "atlas_setup": ["stack"]},
     "infra/network.py": {**CDK, **VPC},
     "infra/vpc.py": {**CDK, **VPC},
-    "infra/secrets_endpoint.py": {**CDK, **ENDPOINT, "auth": ["password"]},
     "scripts/setup_atlas.py": {"atlas_setup": ["cli"]},
     "atlas-bootstrap.yaml": {"atlas_setup": ["stack"]},
     ".github/dependabot.yml": {"ci": ["github"]},

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.atlas import Atlas
-from tests.support.baking import CORE, BakedProject, bake, combinations
-from tests.support.cloudformation import Template
+from tests.support.baking import CORE, OPTIONS, BakedProject, bake, combinations
+from tests.support.cloudformation import Plan, Template, plan
 from tests.support.cpu_share import why_not
 from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
 from tests.support.once import Once
-from tests.support.templates import cdk_template, sam_template, synthesise
+from tests.support.parameters import scenarios
+from tests.support.templates import Synthesis, sam_template, synthesise
 
 # The `make` that runs the tests is none of those that the tests run.
 for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
@@ -26,6 +27,7 @@ for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
 
 Baker = Callable[..., BakedProject]
 Expand = Callable[..., Template]
+DeployOf = Callable[[str, dict[str, str]], Plan]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -73,20 +75,12 @@ def _bake(folder: Path, record: Path, answers: dict[str, str]) -> None:
 
 
 @pytest.fixture(scope="session")
-def expanded(baked: Baker, once: Once, shared: Path) -> Expand:
+def expanded(baked: Baker, syntheses: Callable[..., Synthesis]) -> Expand:
     """`expanded(**answers)`: what CloudFormation makes the stack of, with any of the core answers.
 
-    That is SAM's template after its transform, or the one that the CDK synthesises.
+    That is SAM's template after its transform, or what the CDK synthesises for a first deploy.
     """
     templates: dict[str, Template] = {}
-
-    def folder(project: BakedProject) -> Path:
-        return shared / "cdk.out" / "-".join(project.answers[name] for name in CORE)
-
-    def synthesise_all() -> None:
-        every = (it.values[0] for it in combinations())
-        projects = [baked(**answers) for answers in every if answers["iac"] == "cdk"]
-        synthesise({folder(project): project for project in projects})
 
     def get(**answers: str) -> Template:
         key = json.dumps(answers, sort_keys=True)
@@ -95,9 +89,45 @@ def expanded(baked: Baker, once: Once, shared: Path) -> Expand:
             if project.answers["iac"] == "sam":
                 templates[key] = sam_template(project)
             else:
-                once.run("synthesise", synthesise_all)
-                templates[key] = cdk_template(project, folder(project))
+                templates[key] = syntheses("new", answers).template
         return templates[key]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def deploy_of(expanded: Expand, syntheses: Callable[..., Synthesis]) -> DeployOf:
+    """`deploy_of("existing", answers)`: what a deploy makes, with the values of a scenario."""
+
+    def get(scenario: str, answers: dict[str, str]) -> Plan:
+        defaults = {name: choices[0] for name, choices in OPTIONS.items()}
+        if answers.get("iac") == "cdk":
+            return plan(syntheses(scenario, answers).template)
+        return plan(expanded(**answers), **scenarios(defaults | answers)[scenario])
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def syntheses(baked: Baker, once: Once, shared: Path) -> Callable[..., Synthesis]:
+    """`syntheses("new", answers)`: the CDK's template for one of `scenarios`.
+
+    The first that is asked for of a scenario has them all synthesised, in one process.
+    """
+
+    def synthesis(scenario: str, project: BakedProject) -> Synthesis:
+        name = "-".join(project.answers[name] for name in CORE)
+        settings = scenarios(project.answers)[scenario]
+        return Synthesis(project, settings, shared / "cdk.out" / scenario / name)
+
+    def get(scenario: str, answers: dict[str, str]) -> Synthesis:
+        def synthesise_all() -> None:
+            every = (baked(**it.values[0]) for it in combinations() if it.values[0]["iac"] == "cdk")
+            with_it = (project for project in every if scenario in scenarios(project.answers))
+            synthesise([synthesis(scenario, project) for project in with_it])
+
+        once.run(f"synthesise-{scenario}", synthesise_all)
+        return synthesis(scenario, baked(**answers))
 
     return get
 

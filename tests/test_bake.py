@@ -36,23 +36,19 @@ FILES: list[tuple[Answers, str]] = [
     (
         {"iac": "cdk"},
         """
-            cdk.json infra/__init__.py infra/api.py infra/app.py infra/code.py
-            infra/parameters.py infra/service_function.py infra/stack.py package.json
-            package-lock.json tests/test_infra.py
+            cdk.json infra/__init__.py infra/api.py infra/app.py infra/code.py infra/database.py
+            infra/service.py infra/service_function.py infra/settings.py infra/stack.py
+            package.json package-lock.json tests/test_infra.py
         """,
     ),
     *(
         ({"iac": "cdk", "network": network}, "infra/network.py infra/vpc.py")
         for network in ("private-endpoint", "peering", "nat")
     ),
-    *(
-        ({"iac": "cdk", "network": network, "auth": "password"}, "infra/secrets_endpoint.py")
-        for network in ("private-endpoint", "peering")
-    ),
     (
-        {"iac": "cdk", "atlas_setup": "stack"},
+        {"iac": "cdk", "network": "public", "atlas_setup": "stack"},
         """
-            infra/atlas.py
+            infra/access_list.py
         """,
     ),
     (

@@ -83,9 +83,9 @@ def deployed(project: BakedProject, atlas: Atlas, aws: LocalAws) -> Iterator[dic
         deploy = [SAM, "deploy", "--no-confirm-changeset", "--parameter-overrides", host]
         delete = [SAM, "delete", "--no-prompts"]
     else:
-        project.run(*CDK, "bootstrap", env=environment)
-        deploy = [*CDK, "deploy", "--require-approval", "never", "--parameters", host]
-        delete = [*CDK, "destroy", "--force"]
+        project.run(*CDK, "bootstrap", "--context", host, env=environment)
+        deploy = [*CDK, "deploy", "--require-approval", "never", "--context", host]
+        delete = [*CDK, "destroy", "--force", "--context", host]
     project.run(*deploy, env=environment)
     yield aws.outputs(project.answers["project_slug"])
     project.run(*delete, env=environment)

@@ -28,6 +28,7 @@ from tests.support.here import HERE, SAM, UV
 from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
 from tests.support.repository import Repository
+from tests.support.templates import set_up
 from tests.test_deploy import add_database_users
 
 FOLLOWED = {
@@ -60,7 +61,7 @@ APART = {
 # Commands of which there are variants in the projects that aren't followed.
 VARIANTS = {
     r"(atlas|gh|aws ec2) .*": "test_docs.py: def test_the_cli_has_the_command(",
-    r"(sam|npx cdk) deploy --param.*": "test_docs.py: def test_a_deploy_says_what_is_asked_for(",
+    r"sam deploy --param.*": "test_docs.py: def test_a_deploy_says_what_is_asked_for(",
     r"uv run scripts/setup_atlas\.py Cluster0": 'test_setup_atlas.py: desk.run("Cluster0")',
 }
 
@@ -169,12 +170,21 @@ def test_a_deploy_says_what_is_asked_for(readmes: dict[str, Document], expanded:
             continue  # whose steps are the same
         of = {it: answers[it] for it in ("layout", "auth", "network", "atlas_setup")}
         values: dict[str, str] = {}
+        steps = [settings_in(it) for it in document.blocks("json")]  # those of the CDK
         for command in commands(document):
-            if re.match(r"(sam|npx cdk) deploy --param", command):
+            if re.match(r"sam deploy --param", command):
                 words = [word for word in shlex.split(command) if "=" in word]
-                values |= dict(word.split("=", 1) for word in words)
-                plan(expanded(**of), **values)
+                steps.append(dict(word.split("=", 1) for word in words))
+        for step in steps:
+            values |= step
+            plan(expanded(**of), **values)
         assert values, name
+
+
+def settings_in(block: str) -> dict[str, str]:
+    """Return the settings that a README has people write into cdk.json."""
+    settings: dict[str, str] = json.loads(f"{{{block}}}")
+    return settings
 
 
 @pytest.mark.slow
@@ -328,6 +338,8 @@ def test_follow_the_readme(
     reader = Reader(project, tmp_path, aws, mongod)
     said: dict[str, str] = {}
     readme = Document(project.path, project.path / "README.md")
+    for settings in readme.blocks("json"):  # there is one deploy, after all
+        set_up(project, "default", **settings_in(settings))
     for block in readme.blocks(*SHELL):
         if any(matches(APART, command) for command in lines(block)):
             continue

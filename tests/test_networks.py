@@ -266,9 +266,7 @@ def test_addresses_of_an_existing_vpc_are_put_out(expanded: Expand) -> None:
         entries = planned.of("MongoDB::Atlas::ProjectIpAccessList")["AtlasAccessList"]["AccessList"]
         assert [entry["IPAddress"] for entry in entries] == addresses
         output = planned.outputs["NatAddress"]["Value"]
-        assert output == (
-            addresses[0] if len(addresses) == 1 else {"Fn::Sub": "${NatAddressA},${NatAddressB}"}
-        )
+        assert output == ",".join(addresses)
 
 
 # What is refused before anything is made
@@ -299,6 +297,8 @@ BAD = [
     ("VpcCidr", "172.32.0.0/16", "must be"),
     ("ExistingVpcCidr", "10.20.0.0", "must be a range"),
     ("PeeringConnectionId", "5e2211c17a3e5a48f5497de3", "must be the ID of a peering connection"),
+    ("AvailabilityZoneA", "us-east-1", "must be an Availability Zone"),
+    ("AvailabilityZoneB", "use1-az1", "must be an Availability Zone"),
     ("VpcId", "my-vpc", "must be the ID of a VPC"),
     ("SubnetIdA", "vpc-0123456789abcdef0", "must be the ID of a subnet"),
     ("SubnetIdB", "subnet-a,subnet-b", "must be the ID of a subnet"),
@@ -356,6 +356,25 @@ def test_an_existing_vpc_must_be_described_in_full(answers: Answers, expanded: E
             plan(template, **values, **{name: vpc[name]})
     with pytest.raises(RefusedError, match="must differ"):
         plan(template, **values, **(vpc | {"SubnetIdB": vpc["SubnetIdA"]}))
+
+
+def test_zones_are_chosen_both_or_none(expanded: Expand) -> None:
+    template = expanded(network="nat", atlas_setup="cli")
+    first, second = {"AvailabilityZoneA": "us-east-1c"}, {"AvailabilityZoneB": "us-east-1d"}
+    values = required("nat", "cli")
+    subnets = plan(template, **values, **first, **second).of("AWS::EC2::Subnet")
+    zones = {name: subnet["AvailabilityZone"] for name, subnet in subnets.items()}
+    assert zones == {
+        "PrivateSubnetA": "us-east-1c",
+        "PrivateSubnetB": "us-east-1d",
+        "PublicSubnet": "us-east-1c",
+    }
+    with pytest.raises(RefusedError, match=r"^AvailabilityZoneB is missing\."):
+        plan(template, **values, **first)
+    with pytest.raises(RefusedError, match=r"^AvailabilityZoneB is given but"):
+        plan(template, **values, **second)
+    with pytest.raises(RefusedError, match="must differ"):
+        plan(template, **values, **first, AvailabilityZoneB="us-east-1c")
 
 
 @pytest.mark.parametrize("name", ["NatAddressB", "RouteTableIdB"])
@@ -632,8 +651,8 @@ def test_expanded_templates_pass_cfn_lint(
             (tmp_path / f"{name}-bootstrap.yaml").write_text(text, "utf-8")
     files = map(str, sorted(tmp_path.iterdir()))
     warnings = ["--non-zero-exit-code", "warning", "--region", "us-east-1"]
-    # As the Metadata of SAM's templates says, with the reasons.
-    ignored = [] if iac == "sam" else ["--ignore-checks", "W1030", "E3006"]
+    # SAM's templates say so themselves. L2 constructs depend on roles that they also refer to.
+    ignored = [] if iac == "sam" else ["--ignore-checks", "E3006", "W3005"]
     baked().run("cfn-lint", *warnings, *ignored, "--", *files)
 
 

@@ -13,6 +13,7 @@ from tests.conftest import Baker
 from tests.support.baking import TEMPLATE, BakedProject, bake
 from tests.support.here import HERE, NEEDS_A_SHELL
 from tests.support.local_aws import LocalAws
+from tests.support.templates import set_up
 
 pytestmark = NEEDS_A_SHELL
 
@@ -41,6 +42,16 @@ def test_refuses_the_examples(example: str, iac: str, baked: Baker) -> None:
     said = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
     assert said == [f"{example} is an example of README.md: give your own value."]
     assert BakedProject(project.path, project.answers).contents == project.contents
+
+
+def test_refuses_the_examples_in_cdk_json(tmp_path: Path) -> None:
+    project = bake(tmp_path, iac="cdk")
+    set_up(project, "staging", ClusterHost=HOST, EndpointServiceName=SERVICE)
+
+    done = project.run(*MAKE, check=False)
+
+    said = done.stderr.splitlines()[0]
+    assert said == f"EndpointServiceName={SERVICE} is an example of README.md: give your own value."
 
 
 DEFAULT = """

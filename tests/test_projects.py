@@ -55,17 +55,16 @@ INFRA_TESTS = "tests/test_infra.py"
 CDK = [it for it in combinations() if it.values[0]["iac"] == "cdk"]
 
 # Loading the CDK takes seconds, and a project's tests of its app less than one: a process runs
-# those of many, and forgets each project's own modules before the next.
+# those of many, from another folder, and forgets each project's own modules before the next.
 RUN_INFRA_TESTS = """
-import contextlib, io, json, os, sys
+import contextlib, io, json, sys
 import pytest
 
 results = {}
 for folder in json.load(sys.stdin):
-    os.chdir(folder)
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        status = pytest.main(["-q", "-p", "no:cacheprovider", "tests/test_infra.py"])
+        status = pytest.main(["-q", "-p", "no:cacheprovider", f"{folder}/tests/test_infra.py"])
     results[folder] = [int(status), output.getvalue()]
     for name, module in list(sys.modules.items()):
         if (getattr(module, "__file__", None) or "").startswith(folder):

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,13 +96,22 @@ def test_the_checks_pass_with_all_recipes(
         check_schedule(project, template)
 
 
-def check_schedule(project: BakedProject, template: dict[str, dict[str, object]]) -> None:
-    """The schedule may invoke its function, and nothing else."""
-    resources = template["Resources"]
-    found = [it for it in resources.values() if "AWS::Scheduler::Schedule" in str(it)]
-    assert len(found) == 1
+def check_schedule(project: BakedProject, template: dict[str, dict[str, Any]]) -> None:
+    """Whoever keeps the time may invoke its function, and nothing else."""
     prefix = "RemoveOldItems" if project.answers["layout"] == "multi-lambda" else ""
-    [role] = [it for it in resources.values() if "scheduler.amazonaws.com" in str(it)]
+    resources = template["Resources"].values()
+    if project.answers["iac"] == "cdk":
+        [_] = [it for it in resources if it["Type"] == "AWS::Events::Rule"]
+        [let] = [it for it in resources if it.get("Properties", {}).get("Principal") == EVENTS]
+        assert let["Properties"]["Action"] == "lambda:InvokeFunction"
+        assert re.search(f"'{prefix}Function[0-9A-F]{{8}}'", str(let["Properties"]["FunctionName"]))
+        assert "Nightly" in str(let["Properties"]["SourceArn"])
+        return
+    [_] = [it for it in resources if it["Type"] == "AWS::Scheduler::Schedule"]
+    [role] = [it for it in resources if "scheduler.amazonaws.com" in str(it)]
     actions = re.findall(r"lambda:\w+|'\*'", str(role))
     assert actions == ["lambda:InvokeFunction"]
     assert f"'{prefix}Function'" in str(role)
+
+
+EVENTS = "events.amazonaws.com"

@@ -89,11 +89,10 @@ def prepare(folder: Path, project: BakedProject) -> Path:
         program.write_text(f'#!/bin/sh\nexec {sys.executable} -S {clis.__file__} {name} "$@"\n')
         program.chmod(0o755)
     template = project.parse("template.yaml")
-    parameters = {name: it.get("Default", "") for name, it in template["Parameters"].items()}
-    parameters |= {"ClusterHost": HOST}
-    if "EndpointServiceName" in parameters:
-        parameters["EndpointServiceName"] = SERVICE
     values = {
+        "ClusterHost": HOST,
+        "EndpointServiceName": SERVICE,
+        "AtlasCidr": "192.168.248.0/21",
         "DatabaseSecretArn": SECRET,
         "NatAddress": "203.0.113.10",
         "VpcId": "vpc-0123456789abcdef0",
@@ -102,13 +101,13 @@ def prepare(folder: Path, project: BakedProject) -> Path:
     }
     outputs = {
         name: values.get(name, f"arn:aws:iam::123456789012:role/{name}")
-        for name in template["Outputs"]
+        for name, output in template["Outputs"].items()
+        if "Condition" not in output  # which doesn't hold at first
     }
     stack = {
         "StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/orders-service/1",
         "StackStatus": "CREATE_COMPLETE",
-        "Parameters": pairs("Parameter", parameters),
-        "Outputs": pairs("Output", outputs),
+        "Outputs": pairs(outputs),
     }
     strings = {"standardSrv": f"mongodb+srv://{HOST}"}
     state = {
@@ -132,14 +131,14 @@ def prepare(folder: Path, project: BakedProject) -> Path:
     return folder
 
 
-def pairs(kind: str, values: dict[str, Any]) -> list[dict[str, str]]:
-    return [{f"{kind}Key": name, f"{kind}Value": str(it)} for name, it in values.items()]
+def pairs(outputs: dict[str, str]) -> list[dict[str, str]]:
+    return [{"OutputKey": name, "OutputValue": it} for name, it in outputs.items()]
 
 
-def set_pair(stack: dict[str, Any], kind: str, name: str, value: str | None) -> None:
-    """Change an output or parameter of the stack, or remove it."""
-    others = [it for it in stack[f"{kind}s"] if it[f"{kind}Key"] != name]
-    stack[f"{kind}s"] = others + (pairs(kind, {name: value}) if value is not None else [])
+def set_output(stack: dict[str, Any], name: str, value: str | None) -> None:
+    """Change an output of the stack, or remove it."""
+    others = [it for it in stack["Outputs"] if it["OutputKey"] != name]
+    stack["Outputs"] = others + (pairs({name: value}) if value is not None else [])
 
 
 @pytest.mark.parametrize("answers", MATRIX)
@@ -381,7 +380,7 @@ def test_private_endpoint_step_by_step(at: Callable[..., Desk]) -> None:
 
     state = desk.state
     stack = state["stacks"]["orders-service"]
-    set_pair(stack, "Parameter", "ClusterHost", "cluster0-pl-0.ab1cd.mongodb.net")
+    set_output(stack, "ClusterHost", "cluster0-pl-0.ab1cd.mongodb.net")
     desk.state = state
     assert "uses the private endpoint" in desk.run("Cluster0").stdout
 
@@ -404,7 +403,7 @@ def test_peering_step_by_step(at: Callable[..., Desk]) -> None:
     assert desk.state["peerings"][0]["statusName"] == "AVAILABLE"
 
     state = desk.state
-    set_pair(state["stacks"]["orders-service"], "Parameter", "PeeringConnectionId", PEERING)
+    set_output(state["stacks"]["orders-service"], "PeeringConnectionId", PEERING)
     desk.state = state
     assert "uses the peering" in desk.run("Cluster0").stdout
 
@@ -461,7 +460,7 @@ def test_another_vpc_s_peering_is_none(at: Callable[..., Desk]) -> None:
 def test_two_nat_gateways_are_both_allowed(at: Callable[..., Desk]) -> None:
     desk = at(network="nat")
     state = desk.state
-    set_pair(state["stacks"]["orders-service"], "Output", "NatAddress", "203.0.113.10,203.0.113.11")
+    set_output(state["stacks"]["orders-service"], "NatAddress", "203.0.113.10,203.0.113.11")
     desk.state = state
     desk.run("Cluster0")
     added = desk.state["access_list"][1:]
@@ -519,7 +518,7 @@ def other_host(state: dict[str, Any]) -> None:
 
 
 def no_output(name: str) -> Callable[[dict[str, Any]], None]:
-    return lambda state: set_pair(state["stacks"]["orders-service"], "Output", name, None)
+    return lambda state: set_output(state["stacks"]["orders-service"], name, None)
 
 
 def no_service(state: dict[str, Any]) -> None:
@@ -531,7 +530,7 @@ def other_range(state: dict[str, Any]) -> None:
 
 
 def overlap(state: dict[str, Any]) -> None:
-    set_pair(state["stacks"]["orders-service"], "Output", "VpcCidr", "192.168.0.0/16")
+    set_output(state["stacks"]["orders-service"], "VpcCidr", "192.168.0.0/16")
 
 
 HALF_CONFIGURED = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -34,18 +35,19 @@ TemplateOf = Callable[..., Template]
 @pytest.fixture(scope="module")
 def template_of(baked: Baker, tmp_path_factory: pytest.TempPathFactory) -> TemplateOf:
     """`template_of(iac, layout)`: what CloudFormation makes the stack of."""
-    templates: dict[tuple[str, str], Template] = {}
+    templates: dict[tuple[str, str, str], Template] = {}
 
-    def get(iac: str, layout: str) -> Template:
-        if (iac, layout) not in templates:
+    def get(iac: str, layout: str, topic: str = "") -> Template:
+        if (iac, layout, topic) not in templates:
             network, atlas_setup = ATLAS
             project = baked(layout=layout, iac=iac, network=network, atlas_setup=atlas_setup)
-            templates[iac, layout] = (
+            folder = tmp_path_factory.mktemp("cdk.out")
+            templates[iac, layout, topic] = (
                 sam_template(project)
                 if iac == "sam"
-                else cdk_template(project, tmp_path_factory.mktemp("cdk.out"))
+                else cdk_template(project, folder, AlarmTopicArn=topic)
             )
-        return templates[iac, layout]
+        return templates[iac, layout, topic]
 
     return get
 
@@ -133,13 +135,16 @@ def test_alarms_on(iac: str, name: str, template_of: TemplateOf) -> None:
 
 @pytest.mark.parametrize("iac", OPTIONS["iac"])
 def test_alarms_notify_the_topic_if_there_is_one(iac: str, template_of: TemplateOf) -> None:
-    template, values = template_of(iac, LAYOUT), required(*ATLAS)
     topic = "arn:aws:sns:us-east-1:123456789012:on-call"
 
-    told = plan(template, **values, AlarmTopicArn=topic).of("AWS::CloudWatch::Alarm")
-    quiet = plan(template, **values).of("AWS::CloudWatch::Alarm")
+    def alarms(topic: str) -> dict[str, Any]:
+        template = template_of(iac, LAYOUT, topic)
+        given = required(*ATLAS) | {"AlarmTopicArn": topic} if iac == "sam" else {}
+        return plan(template, **given).of("AWS::CloudWatch::Alarm")
 
-    assert len(told) == len(alarms_of(template))
+    told, quiet = alarms(topic), alarms("")
+
+    assert len(told) == len(alarms_of(template_of(iac, LAYOUT)))
     assert all(it["AlarmActions"] == [topic] for it in told.values())
     assert not any(it.get("AlarmActions") for it in quiet.values())
     assert all(it.get("ActionsEnabled", True) for it in told.values())

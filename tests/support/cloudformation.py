@@ -111,6 +111,9 @@ def _resolve(node: Any, values: Mapping[str, str], conditions: Mapping[str, Any]
         return node
     if node.keys() == {"Ref"} and node["Ref"] in values:
         return values[node["Ref"]]
+    if node.keys() == {"Fn::Sub"} and isinstance(node["Fn::Sub"], str):
+        text = re.sub(r"\$\{(\w+)\}", lambda it: values.get(it[1], it[0]), node["Fn::Sub"])
+        return {"Fn::Sub": text} if "${" in text else text
     if node.keys() == {"Fn::If"}:
         condition, yes, no = node["Fn::If"]
         chosen = yes if _holds({"Condition": condition}, values, conditions) else no

@@ -1,4 +1,6 @@
-"""Values for the parameters of the projects' stacks, as people would give them."""
+"""Values for the parameters of the projects' stacks, or their settings, as people give them."""
+
+from collections.abc import Mapping
 
 PRIVATE = ["private-endpoint", "peering"]
 """The networks from which only what has an endpoint is reached."""
@@ -30,3 +32,38 @@ def existing_vpc(auth: str, network: str) -> dict[str, str]:
     if auth == "password" and network in PRIVATE:
         values["SecretsManagerSecurityGroupId"] = "sg-0123456789abcdef0"
     return values
+
+
+def scenarios(answers: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Sets of values that between them give each parameter a value that isn't its default.
+
+    `new` is the least that a deploy takes, `existing` the least in an existing VPC.
+    """
+    network, stack = answers["network"], answers["atlas_setup"] == "stack"
+    new = required(network, answers["atlas_setup"])
+    topic = "arn:aws:sns:us-east-1:123456789012:alarms"
+    chosen = {"ReservedConcurrency": "7", "AlarmTopicArn": topic}
+    if stack:
+        chosen["AtlasProfile"] = "other"
+    if network == "public":
+        return {"new": new, "new-chosen": new | chosen}
+    chosen |= {"AvailabilityZoneA": "us-east-1c", "AvailabilityZoneB": "us-east-1d"}
+    chosen["VpcCidr"] = "172.20.0.0/16" if network == "peering" else "10.9.0.0/16"
+    existing = new | existing_vpc(answers["auth"], network)
+    others = {"ReservedConcurrency": "0"}
+    if network == "nat":
+        others["NatAddressB"] = "203.0.113.11"
+    if network == "peering":
+        chosen["AtlasCidr"] = "10.8.0.0/22"
+        others["RouteTableIdB"] = "rtb-0123456789abcdef1"
+        if not stack:
+            chosen["PeeringConnectionId"] = others["PeeringConnectionId"] = PEERING
+    return {
+        "new": new,
+        "new-chosen": new | chosen,
+        "existing": existing,
+        "existing-chosen": existing | others,
+    }
+
+
+PEERING = "pcx-0123456789abcdef0"

@@ -6,21 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import jsii
-from aws_cdk import (
-    AssetHashType,
-    BundlingOptions,
-    DockerImage,
-    FileSystem,
-    IgnoreMode,
-    ILocalBundling,
-)
-from aws_cdk.aws_s3_assets import Asset
-from constructs import Construct
+from aws_cdk import BundlingOptions, DockerImage, IgnoreMode, ILocalBundling
+from aws_cdk import aws_lambda as lambda_
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "scripts" / "build.py"
 PYTHON = (ROOT / ".python-version").read_text("utf-8").strip()
 ARCHITECTURE = "{{ cookiecutter.architecture }}"
+# The code is built again when one of these changes.
+INPUTS = ["*", "!/src/", "!/src/**", "!/scripts/", "!/scripts/build.py", "__pycache__/"]
+INPUTS += ["!/.python-version", "!/uv.lock"]
 
 
 @jsii.implements(ILocalBundling)
@@ -29,24 +23,16 @@ class Build:
 
     def try_bundle(self, output_dir: str, *_: Any, **__: Any) -> bool:
         """Fill the output folder, or end the program: what a container made wouldn't be this."""
-        command = [sys.executable, str(BUILD), output_dir, ARCHITECTURE]
-        done = subprocess.run(command, stdout=sys.stderr, check=False)  # noqa: S603
-        if done.returncode:
+        command = [sys.executable, str(ROOT / "scripts/build.py"), output_dir, ARCHITECTURE]
+        if subprocess.run(command, stdout=sys.stderr, check=False).returncode:  # noqa: S603
             sys.exit("scripts/build.py failed, so there is nothing to deploy.")
         return True
 
 
-def make_code(scope: Construct) -> Asset:
-    """Return what runs in Lambda. It is built again when something changes that goes into it."""
-    inputs = ["*", "!/src/", "!/src/**", "!/scripts/", "!/scripts/build.py", "__pycache__/"]
-    inputs += ["!/.python-version", "!/uv.lock"]
-    return Asset(
-        scope,
-        "Code",
-        path=str(ROOT / "src"),
-        asset_hash_type=AssetHashType.CUSTOM,
-        asset_hash=FileSystem.fingerprint(
-            str(ROOT), exclude=inputs, ignore_mode=IgnoreMode.GIT, extra_hash=ARCHITECTURE
-        ),
-        bundling=BundlingOptions(image=DockerImage.from_registry("unused"), local=Build()),
+def make_code() -> lambda_.Code:
+    """Return the functions' code."""
+    unused = DockerImage.from_registry("unused")
+    bundling = BundlingOptions(image=unused, command=[ARCHITECTURE], local=Build())
+    return lambda_.Code.from_asset(
+        str(ROOT), exclude=INPUTS, ignore_mode=IgnoreMode.GIT, bundling=bundling
     )

@@ -23,7 +23,7 @@ from string import Template
 PROJECT = Path(__file__).resolve().parent.parent
 SOURCE = PROJECT / "src/{{ cookiecutter.__package }}"
 {%- if cdk %}
-STACK = PROJECT / "infra/stack.py"
+SERVICE = PROJECT / "infra/service.py"
 INFRASTRUCTURE = sorted((PROJECT / "infra").glob("*.py"))
 {%- else %}
 TEMPLATE = PROJECT / "template.yaml"

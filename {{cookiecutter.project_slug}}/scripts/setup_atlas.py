@@ -34,7 +34,7 @@ Item = dict[str, Any]
 
 
 class Stack:
-    """The deployed stack: its outputs, and the parameters of its last deploy."""
+    """The deployed stack: its outputs."""
 
     def __init__(self, name: str, region: str) -> None:
         self.name, self.region = name, region
@@ -44,21 +44,12 @@ class Stack:
             sys.exit(f"The stack {name} is in {stack['StackStatus']}: deploy it first.")
         self.account: str = stack["StackId"].split(":")[4]
         self.outputs = {it["OutputKey"]: it["OutputValue"] for it in stack.get("Outputs", [])}
-        self._parameters = {
-            it["ParameterKey"]: it["ParameterValue"] for it in stack.get("Parameters", [])
-        }
 
     def output(self, name: str) -> str:
         """Return an output, or end the program."""
         if not self.outputs.get(name):
             sys.exit(f"{self.name} has no output {name}.")
         return str(self.outputs[name])
-
-    def parameter(self, name: str) -> str:
-        """Return a parameter, or end the program."""
-        if name not in self._parameters:
-            sys.exit(f"{self.name} has no parameter {name}.")
-        return str(self._parameters[name])
 
 
 class Atlas:
@@ -104,18 +95,18 @@ def main() -> None:
     stack = Stack(options.stack, options.region)
     atlas = Atlas(options.project, options.dry_run)
     cluster = atlas.read("clusters", "describe", options.cluster)
-    if stack.parameter("ClusterHost") not in hosts(cluster):
-        host = stack.parameter("ClusterHost")
+    if stack.output("ClusterHost") not in hosts(cluster):
+        host = stack.output("ClusterHost")
         sys.exit(f"ClusterHost, {host}, is not a host of {cluster['name']}.")
 {%- if network == "private-endpoint" %}
-    service = find_service(atlas, stack.parameter("EndpointServiceName"))
+    service = find_service(atlas, stack.output("EndpointServiceName"))
     endpoint = stack.output("AtlasEndpointId")
     ensure_users(atlas, stack, options.cluster)
     ensure_endpoint(atlas, service, endpoint)
-    print_private_host(cluster, endpoint, stack.parameter("ClusterHost"))
+    print_private_host(cluster, endpoint, stack.output("ClusterHost"))
 {%- elif network == "peering" %}
     vpc, cidr = stack.output("VpcId"), stack.output("VpcCidr")
-    check_ranges(atlas, cidr, stack.parameter("AtlasCidr"), stack.region)
+    check_ranges(atlas, cidr, stack.output("AtlasCidr"), stack.region)
     ensure_users(atlas, stack, options.cluster)
     allow_addresses(atlas, [cidr], "cidrBlock", stack.name)
     ensure_peering(atlas, stack, vpc, cidr)
@@ -266,7 +257,7 @@ def ensure_peering(atlas: Atlas, stack: Stack, vpc: str, cidr: str) -> None:
     if peering is None:
         create = ["--accountId", stack.account, "--region", stack.region, "--vpcId", vpc]
         create += ["--routeTableCidrBlock", cidr]
-        create += ["--atlasCidrBlock", stack.parameter("AtlasCidr")]
+        create += ["--atlasCidrBlock", stack.output("AtlasCidr")]
         atlas.change("networking", "peering", "create", "aws", *create)
         peering = find_peering(atlas, vpc)
     if peering is None or not peering.get("connectionId"):
@@ -279,7 +270,7 @@ def ensure_peering(atlas: Atlas, stack: Stack, vpc: str, cidr: str) -> None:
         print(shlex.join(command))
         if not atlas.dry_run:
             run(command)
-    if connection == stack.parameter("PeeringConnectionId"):
+    if connection == stack.outputs.get("PeeringConnectionId"):
         print("The service uses the peering.")
     else:
         print(f"Deploy again, with PeeringConnectionId={connection}")

@@ -1,138 +1,150 @@
+{%- from 'parameters.j2' import parameters with context -%}
 {%- set network = cookiecutter.network -%}
 {%- set password = cookiecutter.auth == "password" -%}
-{%- set atlas = cookiecutter.atlas_setup == "stack" -%}
+{%- set each = cookiecutter.layout == "multi-lambda" -%}
+{%- set example = {
+  "AtlasProjectId": "0123456789abcdef01234567",
+  "AtlasClusterName": "Cluster0",
+  "AtlasContainerId": "0123456789abcdef01234567",
+  "EndpointServiceName": "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0",
+} -%}
 """Synthesises the stack and looks at what a deploy would make. Needs Node.js, no AWS account."""
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aws_cdk.assertions import Template
+from aws_cdk.assertions import Match, Template
 
 from infra.app import make_app
-from infra.stack import FUNCTIONS
+from infra.code import ROOT
+{%- if each %}
+from infra.service import FUNCTIONS
+{%- endif %}
+
+SETTINGS = {
+    "StackName": "test",
+    "ClusterHost": "cluster0.ab1cd.mongodb.net",
+{%- for name in parameters | selectattr("default", "none") | map(attribute="name") %}
+    "{{ name }}": "{{ example[name] }}",
+{%- endfor %}
+}
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """The template. There is none if cdk-nag or the CDK's own validation finds fault."""
-    context = json.loads(Path("cdk.json").read_text("utf-8"))["context"]
+def synthesise(folder: Path, **settings: str) -> Template:
+    """Return the template. There is none if cdk-nag or the CDK's own validation finds fault."""
+    context = json.loads((ROOT / "cdk.json").read_text("utf-8"))["context"]
+    context["default"] = SETTINGS | settings
     context["aws:cdk:bundling-stacks"] = []  # don't build the code
-    app = make_app(context=context, outdir=str(tmp_path_factory.mktemp("cdk.out")))
-    stack = app.synth().get_stack_by_name("{{ cookiecutter.project_slug }}")
+    [stack] = make_app(context=context, outdir=str(folder)).synth().stacks
     return Template.from_json(stack.template)
 
 
-def properties(template: Template, type: str) -> list[dict[str, Any]]:
-    """Return the properties of all resources of a type."""
-    return [resource["Properties"] for resource in template.find_resources(type).values()]
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """What a deploy makes with few settings."""
+    return synthesise(tmp_path_factory.mktemp("cdk.out"))
 
 
 def test_every_route_asks_for_a_signature(template: Template) -> None:
     template.all_resources_properties("AWS::ApiGatewayV2::Route", {"AuthorizationType": "AWS_IAM"})
 
 
-def test_each_function_has_its_own_role_log_and_alarms(template: Template) -> None:
-    functions = properties(template, "AWS::Lambda::Function")
-    assert len(functions) == len(FUNCTIONS)
-    assert len({str(function["Role"]) for function in functions}) == len(functions)
-    assert len({str(function["LoggingConfig"]) for function in functions}) == len(functions)
-    template.resource_count_is("AWS::CloudWatch::Alarm", 4 * len(functions))
+def test_functions_hold_no_credentials(template: Template) -> None:
+{%- if password %}
+    variables = {
+        "MONGODB_URI": "mongodb+srv://cluster0.ab1cd.mongodb.net/",
+        "MONGODB_SECRET_ARN": {"Ref": Match.string_like_regexp("^DatabaseSecret")},
+    }
+{%- else %}
+    query = "authMechanism=MONGODB-AWS&authSource=%24external"
+    variables = {"MONGODB_URI": f"mongodb+srv://cluster0.ab1cd.mongodb.net/?{query}"}
+{%- endif %}
+    environment = {"Variables": Match.object_like(variables)}
+    template.all_resources_properties("AWS::Lambda::Function", {"Environment": environment})
 
 
-def test_roles_may_do_what_functions_need_and_no_more(template: Template) -> None:
-    anything = {
-        "xray:PutTraceSegments",
+def test_roles_allow_what_functions_need_and_no_more(template: Template) -> None:
+    template.all_resources_properties("AWS::IAM::Role", {"ManagedPolicyArns": Match.absent()})
+    allowed: set[str] = set()
+    for policy in template.find_resources("AWS::IAM::Policy").values():
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            actions = statement["Action"]
+            allowed.update([actions] if isinstance(actions, str) else actions)
+    assert allowed == {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
         "xray:PutTelemetryRecords",
+        "xray:PutTraceSegments",
+{%- if password %}
+        "secretsmanager:GetSecretValue",
+{%- endif %}
 {%- if network != "public" %}
+        "ec2:AssignPrivateIpAddresses",
         "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
         "ec2:DescribeNetworkInterfaces",
         "ec2:DescribeSubnets",
-        "ec2:DeleteNetworkInterface",
-        "ec2:AssignPrivateIpAddresses",
         "ec2:UnassignPrivateIpAddresses",
 {%- endif %}
     }
-    named = {"logs:CreateLogStream", "logs:PutLogEvents"{{ ', "secretsmanager:GetSecretValue"' if password }}}
-    for role in properties(template, "AWS::IAM::Role"):
-        if "lambda.amazonaws.com" not in str(role["AssumeRolePolicyDocument"]):
-            continue
-        assert "ManagedPolicyArns" not in role
-        [policy] = role["Policies"]
-        allowed: dict[str, set[str]] = {"*": set(), "named": set()}
-        for statement in policy["PolicyDocument"]["Statement"]:
-            actions = statement["Action"]
-            target = "*" if "*" in statement["Resource"] else "named"
-            allowed[target].update([actions] if isinstance(actions, str) else actions)
-        assert allowed == {"*": anything, "named": named}
-    template.resource_count_is("AWS::IAM::Policy", 0)
 
 
-def test_functions_are_told_no_credentials(template: Template) -> None:
-    for function in properties(template, "AWS::Lambda::Function"):
-        variables = function["Environment"]["Variables"]
-{%- if password %}
-        assert variables["MONGODB_URI"] == {
-            "Fn::Join": ["", ["mongodb+srv://", {"Ref": "ClusterHost"}, "/"]]
-        }
-        assert variables["MONGODB_SECRET_ARN"] == {"Ref": "DatabaseSecret"}
-{%- else %}
-        query = "/?authMechanism=MONGODB-AWS&authSource=%24external"
-        assert variables["MONGODB_URI"] == {
-            "Fn::Join": ["", ["mongodb+srv://", {"Ref": "ClusterHost"}, query]]
-        }
+def test_the_connections_of_all_functions_are_bounded(tmp_path: Path) -> None:
+    template = synthesise(tmp_path, ReservedConcurrency="7")
+    bound = {"ReservedConcurrentExecutions": 7}
+    template.all_resources_properties("AWS::Lambda::Function", bound)
+{%- if each %}
+    template.resource_count_is("AWS::Lambda::Function", len(FUNCTIONS))
+    template.resource_count_is("AWS::IAM::Role", len(FUNCTIONS))
 {%- endif %}
-
-
-def test_the_connections_of_all_functions_are_bounded(template: Template) -> None:
-    for function in properties(template, "AWS::Lambda::Function"):
-        [condition, bound, _] = function["ReservedConcurrentExecutions"]["Fn::If"]
-        assert (condition, bound) == ("ReserveConcurrency", {"Ref": "ReservedConcurrency"})
 {%- if network != "public" %}
 
 
-def test_functions_are_in_private_subnets(template: Template) -> None:
-    for function in properties(template, "AWS::Lambda::Function"):
-        [_, new, existing] = function["VpcConfig"]["SubnetIds"]["Fn::If"]
-        assert new == [{"Ref": "PrivateSubnetA"}, {"Ref": "PrivateSubnetB"}]
-        assert existing == [{"Ref": "SubnetIdA"}, {"Ref": "SubnetIdB"}]
+def test_nothing_calls_the_functions_and_they_go_where_they_must(template: Template) -> None:
+    placed = {"VpcConfig": {"SubnetIds": Match.any_value(), "SecurityGroupIds": Match.any_value()}}
+    template.all_resources_properties("AWS::Lambda::Function", placed)
+    closed = {"SecurityGroupIngress": Match.absent()}
+    template.all_resources_properties("AWS::EC2::SecurityGroup", closed)
 {%- if network == "nat" %}
-    ways_out = {"Properties": {"RouteTableId": {"Ref": "PrivateRouteTable"}}}
-    assert set(template.find_resources("AWS::EC2::Route", ways_out)) == {"PrivateRoute"}
-    template.has_resource_properties("AWS::EC2::Route", {"NatGatewayId": {"Ref": "NatGateway"}})
+    template.resource_count_is("AWS::EC2::SecurityGroupIngress", 0)
+    template.resource_count_is("AWS::EC2::NatGateway", 1)
 {%- else %}
     template.resource_count_is("AWS::EC2::InternetGateway", 0)
 {%- endif %}
 
 
-def test_functions_call_what_they_need_and_nothing_calls_them(template: Template) -> None:
-    group = template.find_resources("AWS::EC2::SecurityGroup")["FunctionSecurityGroup"]
-    assert "SecurityGroupIngress" not in group["Properties"]
-    ingress = properties(template, "AWS::EC2::SecurityGroupIngress")
-    assert {"Ref": "FunctionSecurityGroup"} not in [rule["GroupId"] for rule in ingress]
-    egress = group["Properties"]["SecurityGroupEgress"]
+def test_an_existing_vpc_stays_as_it_is(tmp_path: Path) -> None:
+    vpc = {
+        "VpcId": "vpc-0123456789abcdef0",
+        "SubnetIdA": "subnet-0123456789abcdef0",
+        "SubnetIdB": "subnet-0123456789abcdef1",
 {%- if network == "nat" %}
-    targets = [(rule["FromPort"], rule["ToPort"], rule["CidrIp"]) for rule in egress]
-    assert targets == [(27015, 27017, "0.0.0.0/0"), (443, 443, "0.0.0.0/0")]
-{%- else %}
-    ports = [(rule["FromPort"], rule["ToPort"]) for rule in egress]
-    assert ports == [{{ "(1024, 65535)" if network == "private-endpoint" else "(27015, 27017)" }}{{ ", (443, 443)" if password }}]
-{%- if network == "private-endpoint" %}
-    assert egress[0]["DestinationSecurityGroupId"] == {"Ref": "AtlasEndpointSecurityGroup"}
-{%- else %}
-    assert egress[0]["CidrIp"] == {"Ref": "AtlasCidr"}
+        "NatAddressA": "203.0.113.10",
+{%- elif network == "peering" %}
+        "RouteTableIdA": "rtb-0123456789abcdef0",
+        "ExistingVpcCidr": "10.20.0.0/16",
 {%- endif %}
+{%- if password and network != "nat" %}
+        "SecretsManagerSecurityGroupId": "sg-0123456789abcdef0",
 {%- endif %}
+    }
+    template = synthesise(tmp_path, **vpc)
+    template.resource_count_is("AWS::EC2::VPC", 0)
+    subnets = [vpc["SubnetIdA"], vpc["SubnetIdB"]]
+    placed = {"VpcConfig": Match.object_like({"SubnetIds": subnets})}
+    template.all_resources_properties("AWS::Lambda::Function", placed)
 {%- endif %}
-{%- if atlas %}
+{%- if cookiecutter.atlas_setup == "stack" %}
 
 
 def test_database_users_may_read_and_write_one_database(template: Template) -> None:
-    users = properties(template, "MongoDB::Atlas::DatabaseUser")
-    assert len(users) == {{ "1" if password else "len(FUNCTIONS)" }}
-    for user in users:
-        database = {{ cookiecutter.__database_name_literal }}
-        assert user["Roles"] == [{"RoleName": "readWrite", "DatabaseName": database}]
-        assert user["Scopes"] == [{"Type": "CLUSTER", "Name": {"Ref": "AtlasClusterName"}}]
+    rights = [{"RoleName": "readWrite", "DatabaseName": {{ cookiecutter.__database_name_literal }}}]
+    user = {"Roles": rights, "Scopes": [{"Type": "CLUSTER", "Name": "Cluster0"}]}
+    template.all_resources_properties("MongoDB::Atlas::DatabaseUser", user)
 {%- endif %}
+
+
+def test_a_bad_setting_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"^ClusterHost must be a bare host name.*\.$"):
+        synthesise(tmp_path, ClusterHost="mongodb+srv://cluster0.ab1cd.mongodb.net")

@@ -1,9 +1,5 @@
 def infrastructure(function: Function) -> dict[Path, str]:
-    """Return infra/stack.py with the function's route."""
+    """Return infra/service.py with the function's route."""
     if not function.route:
         return {}
-    match assigned(STACK, "FUNCTIONS"):
-        case ast.List([ast.Tuple([*_, ast.Dict() as routes]), *_]):
-            item = f'"{function.prefix}": "{function.route}"'
-            return {STACK: tidy(with_last(STACK, routes, item))}
-    sys.exit(f"{shown(STACK)} has no routes to add to: {BY_HAND}")
+    return {SERVICE: tidy(with_last(SERVICE, assigned(SERVICE, "ROUTES"), f'"{function.route}"'))}

@@ -1,13 +1,12 @@
-PARAMETERS = PROJECT / "infra/parameters.py"
-SHARE = re.compile(r'("ReservedConcurrency",\s+type="Number",\s+default=)(\d+)')
+SETTINGS = PROJECT / "infra/settings.py"
+SHARE = re.compile(r'(reserved_concurrency: .*")(\d+)')
 
 
 def infrastructure(function: Function) -> dict[Path, str]:
     """Return infra/ with the function in its table."""
-    handler = f"{SOURCE.name}.functions.{function.name}.handler"
-    routes = {function.prefix: function.route} if function.route else {}
-    item = str((function.prefix, f"-{function.dashed}", handler, routes))
+    routes = [function.route] if function.route else []
+    item = f'"{function.name}": {routes}'
     return {
-        STACK: tidy(with_last(STACK, assigned(STACK, "FUNCTIONS"), item)),
-        PARAMETERS: lower_share(PARAMETERS.read_text("utf-8")),
+        SERVICE: tidy(with_last(SERVICE, assigned(SERVICE, "FUNCTIONS"), item)),
+        SETTINGS: lower_share(SETTINGS.read_text("utf-8")),
     }

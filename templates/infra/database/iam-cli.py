@@ -1,0 +1,27 @@
+"""How the functions log in to Atlas: as their execution roles, without a password."""
+
+from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.settings import Settings
+
+DATABASE = {{ cookiecutter.__database_name_literal }}
+
+
+class Database(Construct):
+    """The Atlas cluster."""
+
+    def __init__(self, stack: Stack, settings: Settings) -> None:
+        super().__init__(stack, "Database")
+        host, query = settings.cluster_host, "authMechanism=MONGODB-AWS&authSource=%24external"
+        self._environment = {
+            "MONGODB_URI": f"mongodb+srv://{host}/?{query}",
+            "MONGODB_DATABASE": DATABASE,
+        }
+        CfnOutput(stack, "ClusterHost", value=host)
+
+    def connect(self, function: lambda_.Function) -> None:
+        """Tell a function where the database is."""
+        for name, value in self._environment.items():
+            function.add_environment(name, value)

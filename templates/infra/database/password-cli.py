@@ -1,0 +1,54 @@
+"""How the functions log in to Atlas: with a password that Secrets Manager made and keeps."""
+
+import json
+
+from aws_cdk import Acknowledgment, CfnOutput, Stack, Validations
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra.settings import Settings
+
+DATABASE = {{ cookiecutter.__database_name_literal }}
+
+
+class Database(Construct):
+    """The Atlas cluster."""
+
+    def __init__(self, stack: Stack, settings: Settings) -> None:
+        super().__init__(stack, "Database")
+        user = stack.stack_name
+        self.secret = secretsmanager.Secret(
+            self,
+            "Secret",
+            description=f"MongoDB user of {user}",
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                secret_string_template=json.dumps({"username": user}),
+                generate_string_key="password",
+                password_length=32,
+                exclude_punctuation=True,
+            ),
+        )
+        Validations.of(self.secret).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions::AwsSolutions-SMG4",
+                reason="A rotation has to change the password in Atlas, too, with an API key that "
+                "this stack doesn't have.",
+            )
+        )
+        self._environment = {
+            "MONGODB_URI": f"mongodb+srv://{settings.cluster_host}/",
+            "MONGODB_DATABASE": DATABASE,
+            "MONGODB_SECRET_ARN": self.secret.secret_arn,
+        }
+        CfnOutput(stack, "ClusterHost", value=settings.cluster_host)
+        CfnOutput(stack, "DatabaseSecretArn", value=self.secret.secret_arn)
+
+    def connect(self, function: lambda_.Function) -> None:
+        """Tell a function where the database is, and let it read the password."""
+        for name, value in self._environment.items():
+            function.add_environment(name, value)
+        # And no more: grant_read would allow DescribeSecret.
+        actions, resources = ["secretsmanager:GetSecretValue"], [self.secret.secret_arn]
+        function.add_to_role_policy(iam.PolicyStatement(actions=actions, resources=resources))

@@ -1,0 +1,61 @@
+"""What differs between environments.
+
+The settings of an environment are in cdk.json, under its name: `default`, or what
+`--context environment=NAME` says. `--context ClusterHost=…` overrides a single one.
+"""
+
+import re
+import sys
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+from constructs import Node
+
+
+def setting(pattern: str, must_be: str, default: Any = MISSING) -> Any:
+    """Return a field whose value matches the pattern. Without a default it has to be given."""
+    return field(default=default, metadata={"pattern": pattern, "must_be": must_be})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of an environment. In cdk.json, cluster_host is spelled ClusterHost."""
+
+    stack_name: str = setting("[a-zA-Z][a-zA-Z0-9-]{0,127}", "the name of a stack, such as orders")
+    cluster_host: str = setting(
+        r"[a-z0-9-]+(\.[a-z0-9-]+){2,}",
+        "a bare host name such as cluster0.ab1cd.mongodb.net, without mongodb+srv:// or a path",
+    )
+{%- if stack %}
+    atlas_project_id: str = setting("[0-9a-f]{24}", "24 hexadecimal digits: atlas projects list")
+    atlas_cluster_name: str = setting(
+        "[a-zA-Z0-9]([a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?", "the name of a cluster, such as Cluster0"
+    )
+    atlas_profile: str = setting("[a-zA-Z0-9_-]+", "of letters, digits, - and _", "default")
+{%- endif %}
+    reserved_concurrency: str = setting(r"\d+", "a number, or 0 for none", "{{ reserved_concurrency }}")
+    alarm_topic_arn: str = setting("arn:.+:sns:.+", "the ARN of an SNS topic", "")
+
+
+def read_settings(node: Node) -> Settings:
+    """Return the settings of the environment, or end the program with a sentence for each fault."""
+    # What the CDK itself keeps in the context has other characters in its names.
+    context = {name: it for name, it in node.get_all_context().items() if name.isidentifier()}
+    chosen = context.pop("environment", "default")
+    environments = {name: it for name, it in context.items() if isinstance(it, dict)}
+    if chosen not in environments:
+        sys.exit(f"cdk.json has no environment {chosen}: there are {', '.join(environments)}.")
+    single = {name: it for name, it in context.items() if name not in environments}
+    given = {name: str(it) for name, it in {**environments[chosen], **single}.items() if it != ""}
+    known = {it.name.title().replace("_", ""): it for it in fields(Settings)}
+    names = ", ".join(known)
+    faults = [f"{name} is no setting: there are {names}." for name in given if name not in known]
+    for name, it in known.items():
+        must_be = f"must be {it.metadata['must_be']}."
+        if name in given and not re.fullmatch(it.metadata["pattern"], given[name]):
+            faults.append(f"{name} {must_be}")
+        elif name not in given and it.default is MISSING:
+            faults.append(f"{name} is missing. It {must_be}")
+    if faults:
+        sys.exit("\n".join(faults))
+    return Settings(**{it.name: given[name] for name, it in known.items() if name in given})

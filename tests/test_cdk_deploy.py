@@ -1,0 +1,106 @@
+"""Every network of the CDK's app, deployed to a local AWS by the unmodified CLI, and deleted."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.conftest import Baker
+from tests.support.baking import combinations
+from tests.support.local_aws import LocalAws
+from tests.support.parameters import PEERING, existing_vpc, required
+from tests.support.templates import Synthesis, synthesise
+from tests.test_deploy import CDK
+
+pytestmark = pytest.mark.slow
+
+Answers = dict[str, str]
+
+NETWORKS = combinations("auth", "network")
+WITH_VPC = [it for it in NETWORKS if it.values[0]["network"] != "public"]
+
+
+@pytest.fixture(scope="module")
+def bootstrapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    """An account that the CDK is prepared for, away from any app."""
+    with LocalAws() as aws:
+        command = [*CDK, "bootstrap", f"aws://{aws.account_id}/{aws.region}"]
+        environment = os.environ | aws.environment
+        subprocess.run(command, cwd=tmp_path_factory.mktemp("none"), env=environment, check=True)
+        yield aws
+
+
+def deploy(synthesis: Synthesis, aws: LocalAws) -> None:
+    """Deploy and delete; the code is the source, which nobody calls here."""
+    name = synthesis.project.answers["project_slug"]
+    app = ("--app", str(synthesis.folder), name)
+    command = [*CDK, "deploy", "--require-approval", "never", *app]
+    synthesis.project.run(*command, env=aws.environment)
+    stack = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    aws.delete_stack(name)
+
+
+def networks(aws: LocalAws) -> list[int]:
+    """How many VPCs, subnets and so on there are."""
+    ec2 = aws.client("ec2")
+    return [
+        len(ec2.describe_vpcs()["Vpcs"]),
+        len(ec2.describe_subnets()["Subnets"]),
+        len(ec2.describe_route_tables()["RouteTables"]),
+        len(ec2.describe_security_groups()["SecurityGroups"]),
+        len(ec2.describe_addresses()["Addresses"]),
+        len(ec2.describe_vpc_endpoints()["VpcEndpoints"]),
+    ]
+
+
+@pytest.mark.parametrize("answers", NETWORKS)
+def test_makes_and_removes_a_network(
+    answers: Answers, syntheses: Callable[..., Synthesis], bootstrapped: LocalAws
+) -> None:
+    before = networks(bootstrapped)
+    synthesis = syntheses("new", answers | {"iac": "cdk", "atlas_setup": "stack"})
+    deploy(synthesis, bootstrapped)
+    assert networks(bootstrapped) == before
+
+
+@pytest.fixture(scope="module")
+def in_existing_vpc(
+    baked: Baker, bootstrapped: LocalAws, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Synthesis]:
+    """The projects with a VPC, to be deployed into one that is there."""
+    ec2 = bootstrapped.client("ec2")
+    made = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
+    first, second = (
+        ec2.create_subnet(VpcId=made, CidrBlock=block)["Subnet"]["SubnetId"]
+        for block in ("10.20.0.0/24", "10.20.1.0/24")
+    )
+    group = ec2.create_security_group(VpcId=made, GroupName="endpoint", Description="endpoint")
+    vpc = {
+        "VpcId": made,
+        "SubnetIdA": first,
+        "SubnetIdB": second,
+        "RouteTableIdA": ec2.create_route_table(VpcId=made)["RouteTable"]["RouteTableId"],
+        "SecretsManagerSecurityGroupId": group["GroupId"],
+    }
+    found = {}
+    for it in WITH_VPC:
+        auth, network = it.values[0]["auth"], it.values[0]["network"]
+        settings = required(network, "cli") | existing_vpc(auth, network)
+        settings |= {name: value for name, value in vpc.items() if name in settings}
+        if network == "peering":
+            settings["PeeringConnectionId"] = PEERING
+        project = baked(**it.values[0], iac="cdk", atlas_setup="cli")
+        found[it.id] = Synthesis(project, settings, tmp_path_factory.mktemp("cdk.out"))
+    synthesise(found.values())
+    return found
+
+
+@pytest.mark.parametrize("name", [it.id for it in WITH_VPC])
+def test_uses_an_existing_vpc(
+    name: str, in_existing_vpc: dict[str, Synthesis], bootstrapped: LocalAws
+) -> None:
+    before = networks(bootstrapped)
+    deploy(in_existing_vpc[name], bootstrapped)
+    assert networks(bootstrapped) == before

@@ -1,0 +1,1 @@
+{% include 'infra/database/' ~ cookiecutter.auth ~ '-' ~ cookiecutter.atlas_setup ~ '.py' -%}
