@@ -1,1 +1,1 @@
-{% include 'app/single.py' if cookiecutter.layout == 'single' else 'app/multi.py' -%}
+{% include 'app/' ~ cookiecutter.layout ~ '.py' ignore missing -%}
