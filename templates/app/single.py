@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from .connection import Connection, Unavailable
+from .connection import RETRY_AFTER, Connection, Unavailable
 
 logger = Logger()
 
@@ -22,13 +22,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             ping = db.command("ping")
             return response(200, {"database": db.name, "ping": ping["ok"]})
     except Unavailable:
-        return response(503, {"message": "The database is unavailable. Try again."})
+        message = "The database is unavailable. Try again."
+        return response(503, {"message": message}, {"retry-after": RETRY_AFTER})
 
 
-def response(status: int, body: dict[str, Any]) -> dict[str, Any]:
+def response(
+    status: int, body: dict[str, Any], headers: dict[str, str] | None = None
+) -> dict[str, Any]:
     """Build a response for API Gateway."""
     return {
         "statusCode": status,
-        "headers": {"content-type": "application/json"},
+        "headers": {"content-type": "application/json"} | (headers or {}),
         "body": json.dumps(body),
     }

@@ -9,7 +9,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -72,6 +73,7 @@ class Mongod:
     `auth` creates a root user with a random password; `tls` lets nobody in without it.
     `horizon` is a second "host:port" a replica-set member goes by: clients that come over TLS
     and ask for that host by name (SNI) are told to find the member there, as on Atlas.
+    With `fail_points` commands fail as `fail` says.
     """
 
     host = LOOPBACK
@@ -83,6 +85,7 @@ class Mongod:
         tls: Tls | None = None,
         replica_set: str | None = None,
         horizon: str | None = None,
+        fail_points: bool = False,
     ) -> None:
         self.port = 0
         self.root_password = secrets.token_hex(16) if auth else None
@@ -90,6 +93,7 @@ class Mongod:
         self.tls = tls
         self._replica_set = replica_set
         self._horizon = horizon
+        self._fail_points = fail_points
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._paused = False
@@ -190,6 +194,25 @@ class Mongod:
         if self._replica_set:
             wait_until(self._has_primary, "primary")
 
+    @contextmanager
+    def fail(self, *commands: str, mode: object = "alwaysOn", **data: object) -> Iterator[None]:
+        """Have the commands of others fail: `failCommand`, the fail point of MongoDB's own tests.
+
+        Such as by `errorCode` and `errorLabels`, or with a `writeConcernError` once carried out.
+        """
+        command = {"configureFailPoint": "failCommand", "mode": mode}
+        self.admin.admin.command(command | {"data": {"failCommands": commands, **data}})
+        try:
+            yield
+        finally:
+            self.admin.admin.command("configureFailPoint", "failCommand", mode="off")
+
+    def failed(self) -> int:
+        """How many commands have failed as told, ever."""
+        name = "failpoint.failCommand"
+        times: int = self.admin.admin.command({"getParameter": 1, name: 1})[name]["timesEntered"]
+        return times
+
     def connections_created(self) -> int:
         """Connections ever accepted (`serverStatus.connections.totalCreated`).
 
@@ -289,6 +312,8 @@ class Mongod:
         # Quick to end, and nothing written that no test reads.
         command += ["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"]
         command += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
+        if self._fail_points:
+            command += ["--setParameter", "enableTestCommands=1"]
         if self._replica_set:
             command += ["--replSet", self._replica_set, "--oplogSize", "64"]
             # Members soon turn from one that doesn't answer.

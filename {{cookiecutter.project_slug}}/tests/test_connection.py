@@ -14,7 +14,13 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pymongo import MongoClient
-from pymongo.errors import DuplicateKeyError, OperationFailure, ServerSelectionTimeoutError
+from pymongo.errors import (
+    BulkWriteError,
+    DuplicateKeyError,
+    OperationFailure,
+    ServerSelectionTimeoutError,
+    WriteConcernError,
+)
 
 from {{ cookiecutter.__package }} import connection
 from {{ cookiecutter.__package }}.connection import Connection, Unavailable
@@ -241,3 +247,36 @@ def test_which_errors_of_mongodb_are_the_handlers_own(
 
     with pytest.raises(expected, match=reason), mongodb.database(context()):
         raise OperationFailure(message, code, {"ok": 0, "errmsg": message, "code": code})
+
+
+def test_a_cluster_that_sheds_load_is_unavailable(context: NewContext) -> None:
+    mongodb = Connection.from_environment()
+    message = "Request rejected: ingress operation rate limit exceeded"
+    labels = ["SystemOverloadedError", "RetryableError", "NoWritesPerformed"]
+    details = {"ok": 0, "errmsg": message, "code": 463, "errorLabels": labels}
+
+    with pytest.raises(Unavailable, match="overloaded"), mongodb.database(context()):
+        raise OperationFailure(message, 463, details)
+
+
+def test_a_write_that_a_primary_may_have_lost_is_unavailable(context: NewContext) -> None:
+    mongodb = Connection.from_environment()
+    message = "Replication is being shut down"
+    details = {"code": 91, "errmsg": message, "errorLabels": ["RetryableWriteError"]}
+
+    with pytest.raises(Unavailable, match="isn't the primary"), mongodb.database(context()):
+        raise WriteConcernError(message, 91, details)
+
+
+def test_what_became_of_a_bulk_write_is_the_handlers_to_judge(context: NewContext) -> None:
+    mongodb = Connection.from_environment()
+    too_late = {"index": 1, "code": 50, "errmsg": "operation exceeded time limit"}
+    details = {
+        "writeErrors": [too_late],
+        "writeConcernErrors": [],
+        "nInserted": 1,
+        "errorLabels": ["RetryableWriteError"],
+    }
+
+    with pytest.raises(BulkWriteError), mongodb.database(context()):
+        raise BulkWriteError(details)

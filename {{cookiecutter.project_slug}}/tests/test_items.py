@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
+from {{ cookiecutter.__package }}.connection import Connection, Unavailable
+
 Invoke = Callable[..., dict[str, Any]]
 
 
@@ -163,3 +165,19 @@ def test_refuses_parameters_that_are_not_text(
     invoke: Invoke, route: str, event: dict[str, Any]
 ) -> None:
     assert invoke(route, **event)["statusCode"] == 400
+
+
+def test_asks_to_come_back_while_the_database_is_unavailable(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke("GET /items")  # makes the connection
+
+    def refuse(_: Connection) -> None:
+        raise Unavailable("The cluster is overloaded")
+
+    monkeypatch.setattr(Connection, "_connected_client", refuse)
+    response = invoke("GET /items")
+
+    assert response["statusCode"] == 503
+    assert int(response["headers"]["retry-after"]) > 0
+    assert "overloaded" not in response["body"]

@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from bson import ObjectId
 
-from .connection import Unavailable
+from .connection import RETRY_AFTER, Unavailable
 
 Event = dict[str, Any]
 Response = dict[str, Any]
@@ -40,18 +40,21 @@ def endpoint(handler: Handler) -> Handler:
         except RequestError as error:
             return response(error.status, {"message": str(error)})
         except Unavailable:
-            return response(503, {"message": "The database is unavailable. Try again."})
+            message = "The database is unavailable. Try again."
+            return response(503, {"message": message}, {"retry-after": RETRY_AFTER})
 
     return wrapper
 
 
-def response(status: int, body: dict[str, Any] | None = None) -> Response:
+def response(
+    status: int, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+) -> Response:
     """Build a response for API Gateway."""
     if body is None:
         return {"statusCode": status}
     return {
         "statusCode": status,
-        "headers": {"content-type": "application/json"},
+        "headers": {"content-type": "application/json"} | (headers or {}),
         "body": json.dumps(body),
     }
 

@@ -29,6 +29,8 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import (
     AutoReconnect,
+    BulkWriteError,
+    ClientBulkWriteException,
     ConfigurationError,
     ConnectionFailure,
     OperationFailure,
@@ -50,6 +52,8 @@ CONNECT_TIMEOUT = 4.0
 DEADLINE_MARGIN = 1.0
 # A socket that was idle this long, often in a frozen environment, may be dead.
 MAX_IDLE = 60.0
+# What a 503 response asks the caller to wait, in seconds: about as long as an election takes.
+RETRY_AFTER = "5"
 
 # Atlas's Free and Flex clusters report most errors as code 8000. Only the message tells them apart:
 # how it begins for refused credentials, for a missing privilege, and where nothing more fits in.
@@ -64,8 +68,9 @@ logging.getLogger("botocore").setLevel(logging.INFO)
 
 
 class Unavailable(Exception):
-    """The database is unreachable or refuses the service: respond with 503.
+    """The database is unreachable or refuses the service: respond with 503 and `RETRY_AFTER`.
 
+    A write may have been carried out all the same: the connection may have broken after it.
     The message says what to look at. It is for the log, and has neither hosts nor credentials.
     """
 
@@ -314,6 +319,12 @@ def _why_unavailable(error: Exception) -> str | None:
     match error:
         case Unavailable():
             return str(error)
+        case BulkWriteError() | ClientBulkWriteException():  # a part may have been written
+            return None
+        case OperationFailure() if error.has_error_label("SystemOverloadedError"):
+            return "The cluster is overloaded and sheds load: is its tier large enough?"
+        case OperationFailure() if error.has_error_label("RetryableWriteError"):
+            return "The MongoDB server is about to end or isn't the primary any more"
         case OperationFailure() if _means(error, 18, BAD_CREDENTIALS):
 {%- if cookiecutter.auth == "password" %}
             return "MongoDB refuses the password in the secret: is it the database user's?"
