@@ -20,6 +20,7 @@ import pytest
 from tests.support.baking import OPTIONS, BakedProject, bake
 from tests.support.here import HERE, UV
 from tests.support.mongod import Mongod
+from tests.support.servers import listens, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -69,14 +70,17 @@ class Reader:
             cwd=project,
             env=self.environment,
             stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
         with serving:
             try:
                 assert serving.stdout
-                said = next((line for line in serving.stdout if "Serving" in line), "")
+                said = next((line for line in serving.stdout if "Uvicorn running" in line), "")
                 [address] = re.findall(r"http://127\.0\.0\.1:\d+", said)
+                port = int(address.rpartition(":")[2])
+                wait_until(lambda: listens(port), "server")
                 with urllib.request.urlopen(address + path) as response:  # noqa: S310
                     return int(response.status)
             finally:

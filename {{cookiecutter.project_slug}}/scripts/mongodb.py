@@ -1,11 +1,12 @@
-"""Finds a MongoDB for the tests and for `make local`, or starts one."""
+"""Finds a MongoDB for the tests and for `make local`, or starts one that is gone in the end."""
 
 import os
 import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,15 +17,13 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 COMPOSE_FILE = Path(__file__).resolve().parent.parent / "compose.yaml"
 
 
-class NoMongoDB(Exception):
-    """There is no MongoDB to use. The message says why in one sentence, without the URI."""
+class NoMongoDB(SystemExit):
+    """There is no MongoDB to use. Ends a program with one sentence, which has no URI in it."""
 
 
 @contextmanager
 def find_mongodb() -> Iterator[str]:
-    """Yield the URI of the MongoDB at `MONGODB_URI`, or else of a throwaway one.
-
-    That is a `mongod` from the PATH, or a container. It is gone when the block ends.
+    """Yield the URI of the MongoDB at `MONGODB_URI`, of a mongod from the PATH, or of a container.
 
     Raises:
         NoMongoDB: there is none, or it refuses the login.
@@ -32,31 +31,24 @@ def find_mongodb() -> Iterator[str]:
     if uri := os.environ.get("MONGODB_URI"):
         check(uri)
         yield uri
-    elif mongod := shutil.which("mongod"):
-        with run_mongod(mongod) as uri:
+    elif program := shutil.which("mongod"):
+        with run_mongod(program) as uri:
             yield uri
-    elif docker := find_docker():
-        with run_container(docker) as uri:
+    elif program := shutil.which("docker"):
+        with run_container(program) as uri:
             yield uri
     else:
         raise NoMongoDB("No MongoDB here: set MONGODB_URI, put mongod on the PATH or start Docker.")
 
 
 def check(uri: str) -> None:
-    """Connect once, log in if the URI says as whom, and see that this is enough for the server.
-
-    Raises:
-        NoMongoDB: that failed.
-    """
+    """Log in, if the URI says as whom, and see that this is enough for the server."""
     try:
-        with MongoClient[dict[str, Any]](
-            uri, serverSelectionTimeoutMS=5000, connectTimeoutMS=5000
-        ) as client:
+        with MongoClient[Any](uri, serverSelectionTimeoutMS=5000) as client:
             client.list_database_names()  # whoever is logged in may, and sees their own
-    except OperationFailure as error:
-        if error.code == 13:
-            raise NoMongoDB("MongoDB asks for a username and a password in MONGODB_URI.") from None
-        raise NoMongoDB("MongoDB refuses the username or the password in MONGODB_URI.") from None
+    except OperationFailure:
+        sentence = "MongoDB refuses the login: MONGODB_URI must have a username and its password."
+        raise NoMongoDB(sentence) from None
     except ConnectionFailure:
         raise NoMongoDB("No MongoDB answers at MONGODB_URI.") from None
     except (PyMongoError, OSError, ValueError) as error:  # their messages may quote the URI
@@ -66,13 +58,11 @@ def check(uri: str) -> None:
 @contextmanager
 def run_mongod(program: str) -> Iterator[str]:
     """Run mongod on a free port and yield its URI."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    uri = f"mongodb://127.0.0.1:{port}"
-    # In a session or process group of its own, so that Ctrl-C doesn't stop it before us.
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         command = [program, "--dbpath", folder, "--bind_ip", "127.0.0.1", "--port", str(port)]
+        # In a session or process group of its own, so that Ctrl-C doesn't stop it before us.
         server = subprocess.Popen(  # noqa: S603
             [*command, "--logpath", f"{folder}/mongod.log"],
             stdout=subprocess.DEVNULL,
@@ -80,57 +70,32 @@ def run_mongod(program: str) -> Iterator[str]:
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # of Windows
         )
         try:
-            wait_for(server, uri)
-            yield uri
+            with MongoClient[Any]("127.0.0.1", port, serverSelectionTimeoutMS=500) as client:
+                while server.poll() is None:
+                    with suppress(ConnectionFailure):
+                        client.admin.command("ping")
+                        break
+                else:
+                    raise NoMongoDB(f"mongod ended with {server.returncode} instead of starting.")
+            yield f"mongodb://127.0.0.1:{port}"
         finally:
             server.terminate()
             server.wait()
 
 
-def wait_for(server: "subprocess.Popen[bytes]", uri: str) -> None:
-    """Return when the server answers.
-
-    Raises:
-        NoMongoDB: it ended instead.
-    """
-    with MongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=500) as client:
-        while server.poll() is None:
-            try:
-                client.admin.command("ping")
-            except ConnectionFailure:
-                continue
-            return
-    raise NoMongoDB(f"mongod from the PATH ended with {server.returncode} instead of starting.")
-
-
-def find_docker() -> str | None:
-    """Return the docker command if an engine runs here."""
-    docker = shutil.which("docker")
-    if docker is None:
-        return None
-    info = subprocess.run([docker, "info"], capture_output=True, check=False)  # noqa: S603
-    return docker if info.returncode == 0 else None
-
-
 @contextmanager
-def run_container(docker: str) -> Iterator[str]:
+def run_container(program: str) -> Iterator[str]:
     """Run the service of compose.yaml on a free port and yield its URI."""
     # Under a name of its own: `docker compose up` in this folder starts another, with other data.
     name = f"{{ cookiecutter.project_slug }}-throwaway-{os.getpid()}"
-    compose = [docker, "compose", "--file", str(COMPOSE_FILE), "--project-name", name]
+    compose = [program, "compose", "--file", str(COMPOSE_FILE), "--project-name", name]
     environment = {**os.environ, "MONGODB_PORT": ""}
-
-    def run(*arguments: str) -> str:
-        result = subprocess.run(  # noqa: S603
-            [*compose, *arguments], env=environment, stdout=subprocess.PIPE, text=True, check=False
-        )
-        if result.returncode:
-            raise NoMongoDB(f"docker compose {arguments[0]} failed, see above.")
-        return result.stdout.strip()
-
+    run = partial(subprocess.run, env=environment, stdout=subprocess.PIPE, text=True)
     try:
-        run("up", "--detach", "--wait")
-        yield f"mongodb://{run('port', 'mongodb', '27017')}/?directConnection=true"
+        run([*compose, "up", "--detach", "--wait"], check=True)
+        address = run([*compose, "port", "mongodb", "27017"], check=True).stdout.strip()
+        yield f"mongodb://{address}/?directConnection=true"
+    except subprocess.CalledProcessError:
+        raise NoMongoDB("Docker didn't start compose.yaml's MongoDB, see above.") from None
     finally:
-        down = [*compose, "down", "--volumes"]
-        subprocess.run(down, env=environment, check=False)  # noqa: S603
+        run([*compose, "down", "--volumes"])

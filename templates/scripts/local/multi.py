@@ -1,8 +1,4 @@
 def routes() -> dict[str, str]:
-    """Return the API's routes and the functions that answer them."""
-    return dict.fromkeys(importlib.import_module(f"{PACKAGE}.app").FUNCTIONS, SERVICE)
-
-
-def functions() -> dict[str, str]:
-    """Return the functions and the modules of their handlers."""
-    return {SERVICE: f"{PACKAGE}.app"}
+    """Return the modules that handle the API's routes, and a direct invocation."""
+    app = importlib.import_module(f"{PACKAGE}.app")
+    return dict.fromkeys([*app.FUNCTIONS, INVOKE.format(SERVICE)], app.__name__)
