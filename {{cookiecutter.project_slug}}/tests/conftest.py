@@ -91,19 +91,19 @@ def database(mongodb_uri: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def closed_clients() -> Iterator[None]:
-    """Close in the end what the service opens. In Lambda it ends with its environment."""
-    clients: list[MongoClient[Any]] = []
+def clients() -> Iterator[list[MongoClient[Any]]]:
+    """All clients that were built. They are closed in the end, as with Lambda's environment."""
+    built: list[MongoClient[Any]] = []
     build = MongoClient.__init__
 
     def remember(client: MongoClient[Any], *args: Any, **kwargs: Any) -> None:
-        clients.append(client)
+        built.append(client)
         build(client, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MongoClient, "__init__", remember)
-        yield
-    for client in clients:
+        yield built
+    for client in built:
         with pymongo.timeout(0.001):  # servers may be gone, and needn't be told
             client.close()
 
@@ -126,8 +126,11 @@ def lambda_environment(mongodb_uri: str, database: str) -> Iterator[None]:
 
 
 @pytest.fixture
-def invoke() -> Invoke:
-    """Call the handler of a route with the event that API Gateway would send."""
+def invoke(clients: list[MongoClient[Any]]) -> Invoke:
+    """Call the handler of a route with the event that API Gateway would send.
+
+    No invocation may build a client: that opens new connections each time.
+    """
 {% if single %}
     def call(route: str) -> dict[str, Any]:
 {%- else %}
@@ -150,12 +153,15 @@ def invoke() -> Invoke:
         from {{ cookiecutter.__package }}.app import handler
         {%- endif %}
 
-{% if single %}        return handler({"version": "2.0", "routeKey": route}, Context())
+{% if single %}        event = {"version": "2.0", "routeKey": route}
 {% else %}        event |= {"version": "2.0", "routeKey": route}
         if id is not None:
             event["pathParameters"] = {"id": id}
         if query is not None:
             event["queryStringParameters"] = query
-        return handler(event, Context())
-{% endif %}
+{% endif %}        before = len(clients)
+        response = handler(event, Context())
+        assert len(clients) == before, "build the client once, at module scope, not in a handler"
+        return response
+
     return call
