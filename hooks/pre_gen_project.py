@@ -93,7 +93,6 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
     "infra/stack.py": CDK,
     "infra/access_list.py": {**CDK, "network": ["public"], "atlas_setup": ["stack"]},
     "infra/network.py": {**CDK, **VPC},
-    "infra/vpc.py": {**CDK, **VPC},
     "scripts/setup_atlas.py": {"atlas_setup": ["cli"]},
     "atlas-bootstrap.yaml": {"atlas_setup": ["stack"]},
     ".github/dependabot.yml": {"ci": ["github"]},

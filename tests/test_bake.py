@@ -42,7 +42,7 @@ FILES: list[tuple[Answers, str]] = [
         """,
     ),
     *(
-        ({"iac": "cdk", "network": network}, "infra/network.py infra/vpc.py")
+        ({"iac": "cdk", "network": network}, "infra/network.py")
         for network in ("private-endpoint", "peering", "nat")
     ),
     (

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,21 +26,29 @@ WITH_VPC = [it for it in NETWORKS if it.values[0]["network"] != "public"]
 def bootstrapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     """An account that the CDK is prepared for, away from any app."""
     with LocalAws() as aws:
-        command = [*CDK, "bootstrap", f"aws://{aws.account_id}/{aws.region}"]
-        environment = os.environ | aws.environment
-        subprocess.run(command, cwd=tmp_path_factory.mktemp("none"), env=environment, check=True)
+        bootstrap(aws, tmp_path_factory.mktemp("none"))
         yield aws
 
 
+def bootstrap(aws: LocalAws, folder: Path) -> None:
+    """Prepare an account for the CDK, from a folder without an app."""
+    command = [*CDK, "bootstrap", f"aws://{aws.account_id}/{aws.region}"]
+    subprocess.run(command, cwd=folder, env=os.environ | aws.environment, check=True)
+
+
 def deploy(synthesis: Synthesis, aws: LocalAws) -> None:
-    """Deploy and delete; the code is the source, which nobody calls here."""
+    """Deploy what is synthesised; the code is the source, which nobody calls here."""
     name = synthesis.project.answers["project_slug"]
     app = ("--app", str(synthesis.folder), name)
     command = [*CDK, "deploy", "--require-approval", "never", *app]
     synthesis.project.run(*command, env=aws.environment)
     stack = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-    assert stack["StackStatus"] == "CREATE_COMPLETE"
-    aws.delete_stack(name)
+    assert stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+
+
+def deploy_and_delete(synthesis: Synthesis, aws: LocalAws) -> None:
+    deploy(synthesis, aws)
+    aws.delete_stack(synthesis.project.answers["project_slug"])
 
 
 def networks(aws: LocalAws) -> list[int]:
@@ -61,7 +70,7 @@ def test_makes_and_removes_a_network(
 ) -> None:
     before = networks(bootstrapped)
     synthesis = syntheses("new", answers | {"iac": "cdk", "atlas_setup": "stack"})
-    deploy(synthesis, bootstrapped)
+    deploy_and_delete(synthesis, bootstrapped)
     assert networks(bootstrapped) == before
 
 
@@ -102,5 +111,5 @@ def test_uses_an_existing_vpc(
     name: str, in_existing_vpc: dict[str, Synthesis], bootstrapped: LocalAws
 ) -> None:
     before = networks(bootstrapped)
-    deploy(in_existing_vpc[name], bootstrapped)
+    deploy_and_delete(in_existing_vpc[name], bootstrapped)
     assert networks(bootstrapped) == before

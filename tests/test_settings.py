@@ -166,7 +166,7 @@ def test_an_environment_has_settings_of_its_own(read: Read) -> None:
     assert chosen["reserved_concurrency"] == "7"
     assert overridden == chosen | {"cluster_host": "d.e.f"}
     assert missing.startswith("ClusterHost is missing.")
-    names = "default, staging, production"
+    names = "default, staging, production, example"
     assert unknown == f"cdk.json has no environment stagin: there are {names}."
 
 
@@ -175,6 +175,29 @@ def test_an_unknown_setting_is_refused(read: Read) -> None:
     [_, said] = read(NAT, [context])
     for name, line in zip(("VpcID", "clusterHost"), said.splitlines(), strict=True):
         assert line.startswith(f"{name} is no setting: there are StackName, ClusterHost, VpcCidr")
+
+
+@pytest.mark.parametrize("network", ["nat", "public"])
+def test_what_json_has_beside_text_is_refused_or_taken_for_it(network: str, read: Read) -> None:
+    answers = {"network": network, "atlas_setup": "stack"}
+    good = needed(answers) | {"StackName": "orders"}
+    cases: list[Context] = [{"AtlasProfile": it} for it in ([], ["a"], {"a": "b"}, True, 1.5)]
+    cases += [{"StackName": it} for it in (["orders"], False)]
+    environments = [{"default": good | case} for case in cases]
+    numbers = [{"default": good | {"ReservedConcurrency": it}} for it in (7, "7")]
+    absent: list[Context] = [{"default": good | {"AtlasProfile": it}} for it in (None, "")]
+    odd = [{"environment": it} for it in (["default"], {"default": good}, 7)]
+    _, *found = read(answers, [*environments, *numbers, *absent, *odd])
+    for [name], said in zip(cases, found, strict=False):
+        assert re.fullmatch(rf"{name} must be [^\n]+\.", said)
+    seven, text, null, empty, *unknown = found[len(cases) :]
+    assert seven == text
+    assert seven["reserved_concurrency"] == "7"
+    assert null == empty
+    assert null["atlas_profile"] == "default"
+    assert all(
+        re.fullmatch(r"cdk\.json has no environment .+: there are .+\.", it) for it in unknown
+    )
 
 
 def test_the_cli_shows_the_sentences_alone(tmp_path: Path) -> None:

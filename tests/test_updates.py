@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.baking import OPTIONS, TEMPLATE, BakedProject
-from tests.support.cloudformation import expand
+from tests.conftest import Expand
+from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake
+from tests.support.cloudformation import Template, expand
 from tests.support.documents import Document
+from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
 from tests.support.repository import Repository, releases
+from tests.support.templates import Synthesis, cdk_template, synthesise
+from tests.test_cdk_deploy import bootstrap, deploy
 
 # What its owners add to a project of 0.1.0: a function with its route and its test.
 COUNT = '''"""GET /count says how many items there are."""
@@ -185,6 +189,96 @@ def test_a_project_made_without_cruft(released: bool, tmp_path: Path) -> None:
     assert BakedProject(project, {}).read(".gitignore").endswith("notes/\n")
     status = repository.git("status", "--short", cwd=project)
     assert sorted(it.split()[1] for it in status.splitlines()) == [".cruft.json", ".gitignore"]
+
+
+def keep(project: Path) -> None:
+    """Follow docs/keeping-a-stack.md: its module, and a call at the end of the stack's own."""
+    guide = Document(TEMPLATE, TEMPLATE / "docs/keeping-a-stack.md")
+    [module] = guide.blocks("python")
+    (project / "infra/kept.py").write_text(module, "utf-8")
+    stack = project / "infra/stack.py"
+    replace(stack, "import Database\n", "import Database\nfrom infra.kept import keep\n")
+    stack.write_text(stack.read_text("utf-8") + "        keep(self)\n", "utf-8")
+
+
+@pytest.mark.slow
+def test_a_stack_is_kept_when_its_project_moves_to_the_cdk(
+    repository: Repository, mypy_cache: str, tmp_path: Path
+) -> None:
+    """From the oldest release, by docs/keeping-a-stack.md, in a local AWS."""
+    path = make(repository, tmp_path, layout="multi", auth="password", network="nat")
+    project = BakedProject(path, {"project_slug": "orders-service", "iac": "cdk"})
+    old = expand(project.parse("template.yaml"))
+    for function in resources_of(old, "AWS::Lambda::Function"):
+        function["Code"] = {"ZipFile": "def handler(event, context): ..."}
+    guide = Document(TEMPLATE, TEMPLATE / "docs/keeping-a-stack.md")
+    update = next(it for it in guide.blocks("sh") if it.startswith("cruft "))
+
+    shell(repository, path, update)
+
+    assert not (path / "template.yaml").exists()
+    status = repository.git("status", "--short", cwd=path)
+    assert not re.findall(r"^(?:U.|.U|AA) (.+)$|^.. (.+\.rej)$", status, re.MULTILINE), status
+    keep(path)
+    for tool in (("ruff", "check"), ("ruff", "format", "--check"), ("mypy", "infra")):
+        project.run(*tool, env={"MYPY_CACHE_DIR": mypy_cache})
+    host = "cluster0.ab1cd.mongodb.net"
+    synthesis = Synthesis(project, {"ClusterHost": host}, tmp_path / "cdk.out")
+    synthesise([synthesis])
+    with LocalAws() as aws:
+        aws.create_stack("orders-service", json.dumps(old), ClusterHost=host)
+        before, secret = aws.resources("orders-service"), secret_of(aws)
+        bootstrap(aws, tmp_path)
+        deploy(synthesis, aws)
+        after = aws.resources("orders-service")
+        assert secret_of(aws) == secret
+    replaced = {name for name, it in before.items() if after.get(name) != it}
+    types = {old["Resources"][name]["Type"].removeprefix("AWS::") for name in replaced}
+    assert types == {
+        "ApiGatewayV2::Api",
+        "ApiGatewayV2::Stage",
+        "CloudWatch::Alarm",
+        "EC2::SecurityGroup",
+        "EC2::SubnetRouteTableAssociation",  # the second subnet has a route table of its own now
+        "IAM::Role",
+        "Lambda::Permission",
+    }
+
+
+def resources_of(template: Template, kind: str) -> list[dict[str, Any]]:
+    found = template["Resources"].values()
+    return [it["Properties"] for it in found if it["Type"] == kind]
+
+
+def secret_of(aws: LocalAws) -> str:
+    arn = aws.outputs("orders-service")["DatabaseSecretArn"]
+    found = aws.client("secretsmanager").get_secret_value(SecretId=arn)
+    return f"{arn} {found['SecretString']}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", OPTIONS["network"])
+def test_kept_resources_are_sams(network: str, expanded: Expand, tmp_path: Path) -> None:
+    """Of the same type, so that a stack of L1 constructs, which had SAM's logical IDs, is kept."""
+    for layout, auth in (("single", "password"), ("multi-lambda", "iam")):
+        answers = {"layout": layout, "auth": auth, "network": network, "atlas_setup": "stack"}
+        sam = expanded(**answers, iac="sam")["Resources"]
+        project = bake(tmp_path / layout, **answers, iac="cdk")
+        keep(project.path)
+        cdk = cdk_template(project, tmp_path / layout / "cdk.out")["Resources"]
+        kinds = {name: it["Type"] for name, it in cdk.items()}
+        assert all(sam[name]["Type"] == kinds[name] for name in sam.keys() & kinds.keys())
+        replaced = {it["Type"] for name, it in sam.items() if name not in kinds}
+        assert replaced <= {
+            "AWS::ApiGatewayV2::Api",
+            "AWS::ApiGatewayV2::Stage",
+            "AWS::CloudWatch::Alarm",
+            "AWS::EC2::Route",  # to the peering, of the second subnet
+            "AWS::EC2::SecurityGroup",
+            "AWS::EC2::SecurityGroupEgress",
+            "AWS::EC2::SecurityGroupIngress",
+            "AWS::Lambda::Permission",
+        }
 
 
 def shell(repository: Repository, project: Path, command: str) -> None:

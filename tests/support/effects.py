@@ -315,11 +315,14 @@ class _Effects:
             route["invocable"] = any(_lets(it, key, route) for it in self._permissions)
         for it in self._permissions:
             function, source = it.pop("FunctionName"), it.pop("SourceArn")
-            api, path = re.findall(r"^(.*?/\*)/(?:\w+|\*)(/.*)$", source)[0]
+            api, method, path = re.findall(r"^(.*?/\*)/(\w+|\*)(/.*)$", source)[0]
             path = re.sub("{.*?}", "*", path)
             function = function.replace(".Arn>", ">")
             who = f"{it.pop('Principal')} {it.pop('Action')}"
-            self.found["permissions"][f"{who} {function} {api} {path}"] = it
+            key = f"{who} {function} {api} {path}"
+            permission = self.found["permissions"].setdefault(key, it | {"methods": []})
+            assert permission == it | {"methods": permission["methods"]}
+            permission["methods"] = sorted([*permission["methods"], method])
         for group in self.found["security groups"].values():
             if "GroupDescription" in group:  # it is ours
                 out = group["Out"] or ["everything"]

@@ -8,7 +8,7 @@ from infra.settings import Settings
 
 
 class OpenAccessList(Construct):
-    """WARNING: has Atlas let the whole internet in. For trials only."""
+    """WARNING: the access list has the whole internet. For trials only."""
 
     def __init__(self, stack: Stack, settings: Settings) -> None:
         super().__init__(stack, "OpenAccessList")

@@ -10,6 +10,8 @@ from infra.code import ROOT
 from infra.settings import read_settings
 from infra.stack import ServiceStack
 
+REGION = "{{ cookiecutter.aws_region }}"
+
 
 def make_app(**options: Any) -> App:
     """Return the app, which fails to synthesise if cdk-nag finds fault. Options are App's."""
@@ -24,7 +26,7 @@ def make_app(**options: Any) -> App:
         # Deploys as its caller, not by the roles of the bootstrap, which may do everything.
         synthesizer=CliCredentialsStackSynthesizer(bucket_prefix=f"{project['name']}/"),
         description=project["description"],
-        env=Environment(region="{{ cookiecutter.aws_region }}"),
+        env=Environment(region=REGION),
     )
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return app

@@ -4,11 +4,11 @@ from typing import Any
 
 from aws_cdk import Acknowledgment, CfnOutput, Duration, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
+from aws_cdk.aws_cloudwatch_actions import SnsAction
 
 from infra.code import ARCHITECTURE, PYTHON
 from infra.settings import Settings
@@ -16,7 +16,7 @@ from infra.settings import Settings
 SERVICE = "{{ cookiecutter.project_slug }}"
 ANY_RESOURCE = Acknowledgment(
     id="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
-    reason="X-Ray{{ ", and Lambda when it attaches a function to a VPC, have" if cookiecutter.network != "public" else " has" }} no resources to name.",
+    reason="{{ "X-Ray has" if cookiecutter.network == "public" else "X-Ray, and Lambda attaching a function to a VPC, have" }} no resources to name.",
 )
 RUNTIME = Acknowledgment(
     id="AwsSolutions::AwsSolutions-L1",
@@ -64,11 +64,11 @@ class ServiceFunction(lambda_.Function):
         Validations.of(self).acknowledge(RUNTIME)
         CfnOutput(stack, f"{prefix}FunctionName", value=self.function_name)
         CfnOutput(stack, f"{prefix}ExecutionRoleArn", value=role.role_arn)
-        self._topic = settings.alarm_topic_arn
-        self._watch()
+        self._topics = [settings.alarm_topic_arn] if settings.alarm_topic_arn else []
+        self._add_alarms()
 
-    def _watch(self) -> None:
-        """Alarm on errors, throttles, the database out of reach, and connections opened."""
+    def _add_alarms(self) -> None:
+        """Alarm on errors, throttles, an unavailable database and connections opened."""
         opened, unavailable = self._count("ConnectionsOpened"), self._count("Unavailable")
         ratio = cloudwatch.MathExpression(
             label="Connections opened per invocation",
@@ -76,11 +76,8 @@ class ServiceFunction(lambda_.Function):
             using_metrics={"opened": opened, "invocations": self.metric_invocations()},
         )
         self._alarm("Errors", self.metric_errors(), "Invocations end in an error or at the timeout")
-        self._alarm(
-            "Throttles",
-            self.metric_throttles(),
-            "The reserved concurrency is used up, see ReservedConcurrency",
-        )
+        used_up = "The reserved concurrency is used up, see ReservedConcurrency"
+        self._alarm("Throttles", self.metric_throttles(), used_up)
         self._alarm(
             "Unavailable",
             unavailable.with_(period=Duration.minutes(1)),
@@ -99,23 +96,19 @@ class ServiceFunction(lambda_.Function):
 
     def _count(self, name: str) -> cloudwatch.Metric:
         """Return a metric that connection.py counts."""
+        dimensions = {"service": SERVICE, "FunctionName": self.function_name}
         return cloudwatch.Metric(
-            namespace=SERVICE,
-            metric_name=name,
-            dimensions_map={"service": SERVICE, "FunctionName": self.function_name},
-            statistic="Sum",
+            namespace=SERVICE, metric_name=name, dimensions_map=dimensions, statistic="Sum"
         )
 
     def _alarm(self, name: str, metric: Any, description: str, **options: Any) -> None:
         """Make an alarm, which goes off at the first unless the options say otherwise."""
-        alarm = cloudwatch.Alarm(
+        alarm = metric.create_alarm(
             self,
             f"{name}Alarm",
-            metric=metric,
             alarm_description=description,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             **{"threshold": 1, "evaluation_periods": 1, **options},
         )
-        if self._topic:
-            topic = sns.Topic.from_topic_arn(alarm, "Topic", self._topic)
-            alarm.add_alarm_action(actions.SnsAction(topic))
+        for arn in self._topics:
+            alarm.add_alarm_action(SnsAction(sns.Topic.from_topic_arn(alarm, "Topic", arn)))

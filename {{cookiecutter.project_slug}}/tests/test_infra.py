@@ -1,13 +1,6 @@
-{%- from 'parameters.j2' import parameters with context -%}
 {%- set network = cookiecutter.network -%}
 {%- set password = cookiecutter.auth == "password" -%}
 {%- set each = cookiecutter.layout == "multi-lambda" -%}
-{%- set example = {
-  "AtlasProjectId": "0123456789abcdef01234567",
-  "AtlasClusterName": "Cluster0",
-  "AtlasContainerId": "0123456789abcdef01234567",
-  "EndpointServiceName": "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0",
-} -%}
 """Synthesises the stack and looks at what a deploy would make. Needs Node.js, no AWS account."""
 
 import json
@@ -22,19 +15,11 @@ from infra.code import ROOT
 from infra.service import FUNCTIONS
 {%- endif %}
 
-SETTINGS = {
-    "StackName": "test",
-    "ClusterHost": "cluster0.ab1cd.mongodb.net",
-{%- for name in parameters | selectattr("default", "none") | map(attribute="name") %}
-    "{{ name }}": "{{ example[name] }}",
-{%- endfor %}
-}
-
 
 def synthesise(folder: Path, **settings: str) -> Template:
     """Return the template. There is none if cdk-nag or the CDK's own validation finds fault."""
     context = json.loads((ROOT / "cdk.json").read_text("utf-8"))["context"]
-    context["default"] = SETTINGS | settings
+    context["default"] = context["example"] | settings
     context["aws:cdk:bundling-stacks"] = []  # don't build the code
     [stack] = make_app(context=context, outdir=str(folder)).synth().stacks
     return Template.from_json(stack.template)
@@ -77,6 +62,7 @@ def test_roles_allow_what_functions_need_and_no_more(template: Template) -> None
         "xray:PutTelemetryRecords",
         "xray:PutTraceSegments",
 {%- if password %}
+        "secretsmanager:DescribeSecret",
         "secretsmanager:GetSecretValue",
 {%- endif %}
 {%- if network != "public" %}

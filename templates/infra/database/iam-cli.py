@@ -15,13 +15,10 @@ class Database(Construct):
     def __init__(self, stack: Stack, settings: Settings) -> None:
         super().__init__(stack, "Database")
         host, query = settings.cluster_host, "authMechanism=MONGODB-AWS&authSource=%24external"
-        self._environment = {
-            "MONGODB_URI": f"mongodb+srv://{host}/?{query}",
-            "MONGODB_DATABASE": DATABASE,
-        }
+        self._uri = f"mongodb+srv://{host}/?{query}"
         CfnOutput(stack, "ClusterHost", value=host)
 
     def connect(self, function: lambda_.Function) -> None:
         """Tell a function where the database is."""
-        for name, value in self._environment.items():
-            function.add_environment(name, value)
+        function.add_environment("MONGODB_URI", self._uri)
+        function.add_environment("MONGODB_DATABASE", DATABASE)

@@ -23,16 +23,13 @@ class Database(Construct):
         super().__init__(stack, "Database")
         self._settings = settings
         host, query = settings.cluster_host, "authMechanism=MONGODB-AWS&authSource=%24external"
-        self._environment = {
-            "MONGODB_URI": f"mongodb+srv://{host}/?{query}",
-            "MONGODB_DATABASE": DATABASE,
-        }
+        self._uri = f"mongodb+srv://{host}/?{query}"
         CfnOutput(stack, "ClusterHost", value=host)
 
     def connect(self, function: lambda_.Function) -> None:
         """Tell a function where the database is, and Atlas that its role may use it."""
-        for name, value in self._environment.items():
-            function.add_environment(name, value)
+        function.add_environment("MONGODB_URI", self._uri)
+        function.add_environment("MONGODB_DATABASE", DATABASE)
         cluster = self._settings.atlas_cluster_name
         CfnDatabaseUser(
             function,

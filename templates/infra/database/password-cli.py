@@ -3,7 +3,6 @@
 import json
 
 from aws_cdk import Acknowledgment, CfnOutput, Stack, Validations
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
@@ -11,6 +10,10 @@ from constructs import Construct
 from infra.settings import Settings
 
 DATABASE = {{ cookiecutter.__database_name_literal }}
+ROTATION = Acknowledgment(
+    id="AwsSolutions::AwsSolutions-SMG4",
+    reason="A rotation has to change the password in Atlas, too, by an API key that isn't here.",
+)
 
 
 class Database(Construct):
@@ -30,25 +33,14 @@ class Database(Construct):
                 exclude_punctuation=True,
             ),
         )
-        Validations.of(self.secret).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions::AwsSolutions-SMG4",
-                reason="A rotation has to change the password in Atlas, too, with an API key that "
-                "this stack doesn't have.",
-            )
-        )
-        self._environment = {
-            "MONGODB_URI": f"mongodb+srv://{settings.cluster_host}/",
-            "MONGODB_DATABASE": DATABASE,
-            "MONGODB_SECRET_ARN": self.secret.secret_arn,
-        }
+        Validations.of(self.secret).acknowledge(ROTATION)
+        self._uri = f"mongodb+srv://{settings.cluster_host}/"
         CfnOutput(stack, "ClusterHost", value=settings.cluster_host)
         CfnOutput(stack, "DatabaseSecretArn", value=self.secret.secret_arn)
 
     def connect(self, function: lambda_.Function) -> None:
-        """Tell a function where the database is, and let it read the password."""
-        for name, value in self._environment.items():
-            function.add_environment(name, value)
-        # And no more: grant_read would allow DescribeSecret.
-        actions, resources = ["secretsmanager:GetSecretValue"], [self.secret.secret_arn]
-        function.add_to_role_policy(iam.PolicyStatement(actions=actions, resources=resources))
+        """Tell a function where the database is, and allow it to read the password."""
+        function.add_environment("MONGODB_URI", self._uri)
+        function.add_environment("MONGODB_DATABASE", DATABASE)
+        function.add_environment("MONGODB_SECRET_ARN", self.secret.secret_arn)
+        self.secret.grant_read(function)

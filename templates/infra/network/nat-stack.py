@@ -1,16 +1,19 @@
-"""The way to Atlas: through a NAT gateway, whose address is the only one that Atlas lets in."""
+"""The way to Atlas: through a NAT gateway, whose address is in Atlas's IP access list."""
 
-from aws_cdk import CfnOutput, Stack
+from typing import Any
+
+from aws_cdk import Acknowledgment, Annotations, CfnOutput, Stack, Validations
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from awscdk_resources_mongodbatlas import AccessListDefinition, CfnProjectIpAccessList
 from constructs import Construct
 
 from infra.settings import Settings
-from infra.vpc import ATTACH, get_vpc, make_group
 
+{% include 'infra/network/vpc.py' %}
 
 class Network(Construct):
-    """Private subnets with a way out, by one gateway for both Availability Zones."""
+    """Private subnets with one gateway to the internet for both Availability Zones."""
 
     def __init__(self, stack: Stack, settings: Settings) -> None:
         super().__init__(stack, "Network")

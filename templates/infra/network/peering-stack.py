@@ -1,9 +1,11 @@
 """The way to Atlas: a route between the two networks, which are peered."""
 
-from aws_cdk import Aws, CfnOutput, Stack
+from typing import Any
+
+from aws_cdk import Acknowledgment, Annotations, Aws, CfnOutput, Stack, Validations
 from aws_cdk import aws_ec2 as ec2
-{%- if cookiecutter.auth == "password" %}
 from aws_cdk import aws_iam as iam
+{%- if cookiecutter.auth == "password" %}
 from aws_cdk import aws_secretsmanager as secretsmanager
 {%- endif %}
 from awscdk_resources_mongodbatlas import (
@@ -14,8 +16,8 @@ from awscdk_resources_mongodbatlas import (
 from constructs import Construct
 
 from infra.settings import Settings
-from infra.vpc import ATTACH, get_vpc, make_group
 
+{% include 'infra/network/vpc.py' %}
 
 class Network(Construct):
     """Private subnets, whose only way out leads to the Atlas project's network."""
@@ -28,11 +30,8 @@ class Network(Construct):
         self.vpc = get_vpc(self, settings, subnet_configuration=[private])
         calls = "Functions may call MongoDB and endpoints of this VPC; nothing may call them"
         self.functions = make_group(self, "FunctionSecurityGroup", self.vpc, calls)
-        self.placement = {
-            "vpc": self.vpc,
-            "security_groups": [self.functions],
-            "initial_policy": [ATTACH],
-        }
+        groups = [self.functions]
+        self.placement = {"vpc": self.vpc, "security_groups": groups, "initial_policy": [ATTACH]}
         atlas = ec2.Peer.ipv4(settings.atlas_cidr)
         self.functions.add_egress_rule(atlas, ec2.Port.tcp_range(27015, 27017), "MongoDB")
 

@@ -1,9 +1,11 @@
 """The way to Atlas: an interface endpoint of AWS PrivateLink."""
 
-from aws_cdk import Aws, CfnOutput, Stack
+from typing import Any
+
+from aws_cdk import Acknowledgment, Annotations, Aws, CfnOutput, Stack, Validations
 from aws_cdk import aws_ec2 as ec2
-{%- if cookiecutter.auth == "password" %}
 from aws_cdk import aws_iam as iam
+{%- if cookiecutter.auth == "password" %}
 from aws_cdk import aws_secretsmanager as secretsmanager
 {%- endif %}
 from awscdk_resources_mongodbatlas import (
@@ -14,11 +16,11 @@ from awscdk_resources_mongodbatlas import (
 from constructs import Construct
 
 from infra.settings import Settings
-from infra.vpc import ATTACH, get_vpc, make_group
 
+{% include 'infra/network/vpc.py' %}
 
 class Network(Construct):
-    """Private subnets, from which nothing but endpoints can be reached."""
+    """Private subnets, from which only endpoints can be reached."""
 
     def __init__(self, stack: Stack, settings: Settings) -> None:
         super().__init__(stack, "Network")
@@ -28,11 +30,8 @@ class Network(Construct):
         self.vpc = get_vpc(self, settings, subnet_configuration=[private])
         calls = "Functions may call MongoDB and endpoints of this VPC; nothing may call them"
         self.functions = make_group(self, "FunctionSecurityGroup", self.vpc, calls)
-        self.placement = {
-            "vpc": self.vpc,
-            "security_groups": [self.functions],
-            "initial_policy": [ATTACH],
-        }
+        groups = [self.functions]
+        self.placement = {"vpc": self.vpc, "security_groups": groups, "initial_policy": [ATTACH]}
 
         calls = "Only functions may call the endpoint of Atlas, which calls nothing"
         group = make_group(self, "AtlasEndpointSecurityGroup", self.vpc, calls)
@@ -47,10 +46,8 @@ class Network(Construct):
             region=Aws.REGION,
         )
         service_name = service.attr_endpoint_service_name
-        endpoint = ec2.InterfaceVpcEndpoint(
-            self,
+        endpoint = self.vpc.add_interface_endpoint(
             "AtlasEndpoint",
-            vpc=self.vpc,
             service=ec2.InterfaceVpcEndpointService(service_name),
             security_groups=[group],
             private_dns_enabled=False,

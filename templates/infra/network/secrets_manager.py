@@ -1,6 +1,6 @@
 
-    def open_secrets_manager(self, settings: Settings, secret: secretsmanager.ISecret) -> None:
-        """Make a way to one secret. An existing VPC has its own endpoint, and can't have two."""
+    def reach_secrets_manager(self, settings: Settings, secret: secretsmanager.ISecret) -> None:
+        """Add an endpoint for one secret. An existing VPC has its own, and can't have two."""
         group: ec2.ISecurityGroup
         if settings.vpc_id:
             group = ec2.SecurityGroup.from_security_group_id(

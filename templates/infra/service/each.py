@@ -10,7 +10,8 @@ from infra.database import Database
 from infra.service_function import ServiceFunction
 from infra.settings import Settings
 
-# By module of {{ cookiecutter.__package }}.functions, the routes that each function answers.
+PACKAGE = "{{ cookiecutter.__package }}.functions"
+# By module of the package, the routes that each function answers.
 FUNCTIONS: dict[str, list[str]] = {
 {%- for function in functions %}
     "{{ function.handler.split(".")[2] }}": [{% for route in function.routes %}"{{ route }}"{% endfor %}],
@@ -31,7 +32,7 @@ def add_service(
             settings,
             function_name=name,
             role_name=name,
-            handler=f"{{ cookiecutter.__package }}.functions.{module}.handler",
+            handler=f"{PACKAGE}.{module}.handler",
             code=code,
             **placement,
         )

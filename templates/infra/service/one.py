@@ -10,6 +10,7 @@ from infra.database import Database
 from infra.service_function import ServiceFunction
 from infra.settings import Settings
 
+HANDLER = "{{ functions[0].handler }}"
 ROUTES = [
 {%- for route in functions[0].routes %}
     "{{ route }}",
@@ -27,7 +28,7 @@ def add_service(
         settings,
         function_name=stack.stack_name,
         role_name=f"{stack.stack_name}-function",
-        handler="{{ functions[0].handler }}",
+        handler=HANDLER,
         code=make_code(),
         **placement,
     )

@@ -1,20 +1,22 @@
 """What differs between environments.
 
 The settings of an environment are in cdk.json, under its name: `default`, or what
-`--context environment=NAME` says. `--context ClusterHost=…` overrides a single one.
+`--context environment=NAME` says. `--context ClusterHost=…` overrides a single one. With `example`
+a stack is tested and never deployed.
 """
 
 import re
 import sys
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from constructs import Node
 
 
-def setting(pattern: str, must_be: str, default: Any = MISSING) -> Any:
-    """Return a field whose value matches the pattern. Without a default it has to be given."""
-    return field(default=default, metadata={"pattern": pattern, "must_be": must_be})
+def setting(pattern: str, must_be: str, default: str | None = None) -> Any:
+    """Return a field. Without a default it must be given."""
+    rule = {"pattern": pattern, "must_be": must_be, "optional": default is not None}
+    return field(default=default or "", metadata=rule)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +25,7 @@ class Settings:
 
     stack_name: str = setting("[a-zA-Z][a-zA-Z0-9-]{0,127}", "the name of a stack, such as orders")
     cluster_host: str = setting(
-        r"[a-z0-9-]+(\.[a-z0-9-]+){2,}",
-        "a bare host name such as cluster0.ab1cd.mongodb.net, without mongodb+srv:// or a path",
+        r"[a-z0-9-]+(\.[a-z0-9-]+){2,}", "a bare host name such as cluster0.ab1cd.mongodb.net"
     )
 {%- if stack %}
     atlas_project_id: str = setting("[0-9a-f]{24}", "24 hexadecimal digits: atlas projects list")
@@ -41,21 +42,23 @@ def read_settings(node: Node) -> Settings:
     """Return the settings of the environment, or end the program with a sentence for each fault."""
     # What the CDK itself keeps in the context has other characters in its names.
     context = {name: it for name, it in node.get_all_context().items() if name.isidentifier()}
-    chosen = context.pop("environment", "default")
+    chosen = str(context.pop("environment", "default"))
     environments = {name: it for name, it in context.items() if isinstance(it, dict)}
     if chosen not in environments:
-        sys.exit(f"cdk.json has no environment {chosen}: there are {', '.join(environments)}.")
+        there_are = ", ".join(environments) or "none"
+        sys.exit(f"cdk.json has no environment {chosen}: there are {there_are}.")
     single = {name: it for name, it in context.items() if name not in environments}
-    given = {name: str(it) for name, it in {**environments[chosen], **single}.items() if it != ""}
+    given = {name: it for name, it in {**environments[chosen], **single}.items() if it != ""}
     known = {it.name.title().replace("_", ""): it for it in fields(Settings)}
     names = ", ".join(known)
     faults = [f"{name} is no setting: there are {names}." for name in given if name not in known]
     for name, it in known.items():
-        must_be = f"must be {it.metadata['must_be']}."
-        if name in given and not re.fullmatch(it.metadata["pattern"], given[name]):
-            faults.append(f"{name} {must_be}")
-        elif name not in given and it.default is MISSING:
-            faults.append(f"{name} is missing. It {must_be}")
+        rule, value = it.metadata, given.get(name)
+        if value is None:
+            if not rule["optional"]:
+                faults.append(f"{name} is missing. It must be {rule['must_be']}.")
+        elif type(value) not in (str, int) or not re.fullmatch(rule["pattern"], str(value)):
+            faults.append(f"{name} must be {rule['must_be']}.")
     if faults:
         sys.exit("\n".join(faults))
-    return Settings(**{it.name: given[name] for name, it in known.items() if name in given})
+    return Settings(**{it.name: str(given[name]) for name, it in known.items() if name in given})

@@ -1,7 +1,8 @@
 """What differs between environments.
 
 The settings of an environment are in cdk.json, under its name: `default`, or what
-`--context environment=NAME` says. `--context ClusterHost=…` overrides a single one.
+`--context environment=NAME` says. `--context ClusterHost=…` overrides a single one. With `example`
+a stack is tested and never deployed.
 """
 
 import re
@@ -20,10 +21,7 @@ ZONE = "[a-z]{2}(-[a-z]+)+-[0-9][a-z]"
 
 
 def setting(pattern: str, must_be: str, default: str | None = None, *, needs: str = "") -> Any:
-    """Return a field whose value matches the pattern.
-
-    Without a default it has to be given: always, or if another one is, which it needs.
-    """
+    """Return a field. Without a default it must be given: always, or if what it needs is."""
     rule = {"pattern": pattern, "must_be": must_be, "needs": needs, "optional": default is not None}
     return field(default=default or "", metadata=rule)
 
@@ -34,8 +32,7 @@ class Settings:
 
     stack_name: str = setting("[a-zA-Z][a-zA-Z0-9-]{0,127}", "the name of a stack, such as orders")
     cluster_host: str = setting(
-        r"[a-z0-9-]+(\.[a-z0-9-]+){2,}",
-        "a bare host name such as cluster0.ab1cd.mongodb.net, without mongodb+srv:// or a path",
+        r"[a-z0-9-]+(\.[a-z0-9-]+){2,}", "a bare host name such as cluster0.ab1cd.mongodb.net"
     )
 {%- if stack %}
     atlas_project_id: str = setting("[0-9a-f]{24}", "24 hexadecimal digits: atlas projects list")
@@ -58,7 +55,7 @@ class Settings:
     )
 {%- if stack %}
     atlas_container_id: str = setting(
-        "[0-9a-f]{24}", "24 hexadecimal digits, see atlas networking containers list"
+        "[0-9a-f]{24}", "24 hexadecimal digits: atlas networking containers list"
     )
 {%- else %}
     peering_connection_id: str = setting(f"pcx-{ID}", "the ID of a peering connection, pcx-…", "")
@@ -76,9 +73,7 @@ class Settings:
     )
 {%- endif %}
     availability_zone_a: str = setting(ZONE, "an Availability Zone, such as us-east-1a", "")
-    availability_zone_b: str = setting(
-        ZONE, "an Availability Zone, such as us-east-1b", needs="AvailabilityZoneA"
-    )
+    availability_zone_b: str = setting(ZONE, "another, like us-east-1b", needs="AvailabilityZoneA")
     vpc_id: str = setting(f"vpc-{ID}", "the ID of a VPC, such as vpc-0123456789abcdef0", "")
     subnet_id_a: str = setting(f"subnet-{ID}", "the ID of a subnet of VpcId", needs="VpcId")
     subnet_id_b: str = setting(f"subnet-{ID}", "the ID of a subnet of VpcId", needs="VpcId")
@@ -107,27 +102,28 @@ def read_settings(node: Node) -> Settings:
     """Return the settings of the environment, or end the program with a sentence for each fault."""
     # What the CDK itself keeps in the context has other characters in its names.
     context = {name: it for name, it in node.get_all_context().items() if name.isidentifier()}
-    chosen = context.pop("environment", "default")
+    chosen = str(context.pop("environment", "default"))
     environments = {name: it for name, it in context.items() if isinstance(it, dict)}
     if chosen not in environments:
-        sys.exit(f"cdk.json has no environment {chosen}: there are {', '.join(environments)}.")
+        there_are = ", ".join(environments) or "none"
+        sys.exit(f"cdk.json has no environment {chosen}: there are {there_are}.")
     single = {name: it for name, it in context.items() if name not in environments}
-    given = {name: str(it) for name, it in {**environments[chosen], **single}.items() if it != ""}
+    given = {name: it for name, it in {**environments[chosen], **single}.items() if it != ""}
     known = {it.name.title().replace("_", ""): it for it in fields(Settings)}
     names = ", ".join(known)
     faults = [f"{name} is no setting: there are {names}." for name in given if name not in known]
     for name, it in known.items():
-        must_be = f"must be {it.metadata['must_be']}."
-        needs = it.metadata["needs"]
-        if name in given and not re.fullmatch(it.metadata["pattern"], given[name]):
-            faults.append(f"{name} {must_be}")
-        elif name in given and needs and needs not in given:
-            faults.append(f"{name} is given but {needs} is not.")
-        elif name not in given and not it.metadata["optional"] and needs in ("", *given):
-            faults.append(f"{name} is missing. It {must_be}")
+        rule, value = it.metadata, given.get(name)
+        if value is None:
+            if not rule["optional"] and rule["needs"] in ("", *given):
+                faults.append(f"{name} is missing. It must be {rule['must_be']}.")
+        elif type(value) not in (str, int) or not re.fullmatch(rule["pattern"], str(value)):
+            faults.append(f"{name} must be {rule['must_be']}.")
+        elif rule["needs"] not in ("", *given):
+            faults.append(f"{name} is given but {rule['needs']} is not.")
     for first, second in (("SubnetIdA", "SubnetIdB"), ("AvailabilityZoneA", "AvailabilityZoneB")):
         if first in given and given[first] == given.get(second):
             faults.append(f"{first} and {second} must differ.")
     if faults:
         sys.exit("\n".join(faults))
-    return Settings(**{it.name: given[name] for name, it in known.items() if name in given})
+    return Settings(**{it.name: str(given[name]) for name, it in known.items() if name in given})

@@ -7,5 +7,5 @@ class ServiceStack(Stack):
         super().__init__(scope, construct_id, **options)
         network = Network(self, settings)
         database = Database(self, settings)
-        network.open_secrets_manager(settings, database.secret)
+        network.reach_secrets_manager(settings, database.secret)
         self.functions = add_service(self, settings, database, **network.placement)

@@ -1,14 +1,3 @@
-"""The VPC of the functions: a new one, or the existing one that the settings name."""
-
-from typing import Any
-
-from aws_cdk import Acknowledgment, Annotations, Stack, Validations
-from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_iam as iam
-from constructs import Construct
-
-from infra.settings import Settings
-
 # Lambda asks this of the role of a function in a VPC, before there is an interface to name.
 ATTACH = iam.PolicyStatement(
     actions=[
@@ -21,10 +10,14 @@ ATTACH = iam.PolicyStatement(
     ],
     resources=["*"],
 )
+FLOW_LOGS = Acknowledgment(
+    id="AwsSolutions::AwsSolutions-VPC7",
+    reason="Flow logs are billed by the gigabyte. Add them where your rules ask for them.",
+)
 
 
 def get_vpc(scope: Construct, settings: Settings, **options: Any) -> ec2.IVpc:
-    """Return a VPC with subnets in two zones. Options are those of a new Vpc."""
+    """Return the VPC that the settings name, or a new one. Options are those of ec2.Vpc."""
     zones = [settings.availability_zone_a, settings.availability_zone_b]
     zones = zones if all(zones) else Stack.of(scope).availability_zones[:2]
     if settings.vpc_id:
@@ -38,13 +31,7 @@ def get_vpc(scope: Construct, settings: Settings, **options: Any) -> ec2.IVpc:
         )
     addresses = ec2.IpAddresses.cidr(settings.vpc_cidr)
     vpc = ec2.Vpc(scope, "Vpc", ip_addresses=addresses, availability_zones=zones, **options)
-    Validations.of(vpc).acknowledge(
-        Acknowledgment(
-            id="AwsSolutions::AwsSolutions-VPC7",
-            reason="Flow logs are billed by the gigabyte, and nothing here can be called from "
-            "outside. Add them where your rules ask for them.",
-        )
-    )
+    Validations.of(vpc).acknowledge(FLOW_LOGS)
     return vpc
 
 
