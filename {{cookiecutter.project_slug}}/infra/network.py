@@ -1,5 +1,5 @@
-{%- set network = "nat" if cookiecutter.network == "public" else cookiecutter.network -%}
-{% include 'infra/network/' ~ network ~ '-' ~ cookiecutter.atlas_setup ~ '.py' -%}
-{% if cookiecutter.auth == "password" and network != "nat" -%}
+{%- from 'service.j2' import secret_endpoint with context -%}
+{% include 'infra/network/' ~ cookiecutter.network ~ '-' ~ cookiecutter.atlas_setup ~ '.py' ignore missing -%}
+{% if secret_endpoint -%}
 {% include 'infra/network/secrets_manager.py' -%}
 {% endif -%}

@@ -1,2 +1,3 @@
 {%- from 'service.j2' import functions with context -%}
-{% include 'infra/service/' ~ ("each" if cookiecutter.layout == "multi-lambda" else "one") ~ '.py' -%}
+{%- set variant = {"single": "one", "multi": "one", "multi-lambda": "each"}[cookiecutter.layout] -%}
+{% include 'infra/service/' ~ variant ~ '.py' -%}

@@ -1,3 +1,4 @@
+{%- from 'service.j2' import vpc with context -%}
 """A function with its execution role, its log group and its alarms."""
 
 from typing import Any
@@ -16,7 +17,7 @@ from infra.settings import Settings
 SERVICE = "{{ cookiecutter.project_slug }}"
 ANY_RESOURCE = Acknowledgment(
     id="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
-    reason="{{ "X-Ray has" if cookiecutter.network == "public" else "X-Ray, and Lambda attaching a function to a VPC, have" }} no resources to name.",
+    reason="{{ "X-Ray, and Lambda attaching a function to a VPC, have" if vpc else "X-Ray has" }} no resources to name.",
 )
 RUNTIME = Acknowledgment(
     id="AwsSolutions::AwsSolutions-L1",

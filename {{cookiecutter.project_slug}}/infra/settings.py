@@ -1,3 +1,2 @@
-{%- from 'service.j2' import reserved_concurrency with context -%}
-{%- set stack = cookiecutter.atlas_setup == "stack" -%}
-{% include 'infra/settings/' ~ ("public" if cookiecutter.network == "public" else "vpc") ~ '.py' -%}
+{%- from 'service.j2' import reserved_concurrency, secret_endpoint, vpc with context -%}
+{% include 'infra/settings/' ~ {true: "vpc", false: "public"}[vpc] ~ '.py' -%}

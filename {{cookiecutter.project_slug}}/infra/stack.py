@@ -1,7 +1,6 @@
-{%- set secret = cookiecutter.auth == "password" and cookiecutter.network in ["private-endpoint", "peering"] -%}
-{%- set open_list = cookiecutter.network == "public" and cookiecutter.atlas_setup == "stack" -%}
-{%- set variant = "public-stack" if open_list else "public" if cookiecutter.network == "public" else
-                  "private-password" if secret else "vpc" -%}
+{%- from 'service.j2' import secret_endpoint, vpc with context -%}
+{%- set public = {"cli": "public", "stack": "public-stack"}[cookiecutter.atlas_setup] -%}
+{%- set variant = "private-password" if secret_endpoint else "vpc" if vpc else public -%}
 """The service's stack."""
 
 from typing import Any
@@ -9,11 +8,11 @@ from typing import Any
 from aws_cdk import Stack
 from constructs import Construct
 
-{% if open_list -%}
+{% if variant == "public-stack" -%}
 from infra.access_list import OpenAccessList
 {% endif -%}
 from infra.database import Database
-{%- if cookiecutter.network != "public" %}
+{%- if vpc %}
 from infra.network import Network
 {%- endif %}
 from infra.service import add_service

@@ -14,7 +14,7 @@ from constructs import Node
 
 ID = "[0-9a-f]{8,17}"
 OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-{%- if cookiecutter.network != "private-endpoint" %}
+{%- if cookiecutter.network in ["peering", "nat"] %}
 IPV4 = OCTET + r"(\." + OCTET + "){3}"
 {%- endif %}
 ZONE = "[a-z]{2}(-[a-z]+)+-[0-9][a-z]"
@@ -34,14 +34,14 @@ class Settings:
     cluster_host: str = setting(
         r"[a-z0-9-]+(\.[a-z0-9-]+){2,}", "a bare host name such as cluster0.ab1cd.mongodb.net"
     )
-{%- if stack %}
+{%- if cookiecutter.atlas_setup == "stack" %}
     atlas_project_id: str = setting("[0-9a-f]{24}", "24 hexadecimal digits: atlas projects list")
     atlas_cluster_name: str = setting(
         "[a-zA-Z0-9]([a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?", "the name of a cluster, such as Cluster0"
     )
     atlas_profile: str = setting("[a-zA-Z0-9_-]+", "of letters, digits, - and _", "default")
 {%- endif %}
-{%- if cookiecutter.network == "private-endpoint" and not stack %}
+{%- if cookiecutter.network == "private-endpoint" and cookiecutter.atlas_setup == "cli" %}
     endpoint_service_name: str = setting(
         r"com\.amazonaws\.vpce\.[a-z0-9-]+\.vpce-svc-[0-9a-f]+",
         "a service name such as com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0",
@@ -53,11 +53,11 @@ class Settings:
         "a range of 10.0.0.0/8 or 192.168.0.0/16, from /21 to /24, which can't overlap VpcCidr",
         "192.168.248.0/21",
     )
-{%- if stack %}
+{%- if cookiecutter.atlas_setup == "stack" %}
     atlas_container_id: str = setting(
         "[0-9a-f]{24}", "24 hexadecimal digits: atlas networking containers list"
     )
-{%- else %}
+{%- elif cookiecutter.atlas_setup == "cli" %}
     peering_connection_id: str = setting(f"pcx-{ID}", "the ID of a peering connection, pcx-…", "")
 {%- endif %}
     vpc_cidr: str = setting(
@@ -65,7 +65,7 @@ class Settings:
         "one of 172.16.0.0/16 to 172.31.0.0/16, which no AtlasCidr can overlap",
         "172.16.0.0/16",
     )
-{%- else %}
+{%- elif cookiecutter.network in ["private-endpoint", "nat"] %}
     vpc_cidr: str = setting(
         rf"(10\.{OCTET}|172\.(1[6-9]|2[0-9]|3[01])|192\.168)\.0\.0/16",
         "a private range with a /16 mask, such as 10.0.0.0/16",
@@ -89,7 +89,7 @@ class Settings:
         rf"{IPV4}/(1[6-9]|2[0-8])", "the range of VpcId, such as 10.20.0.0/16", needs="VpcId"
     )
 {%- endif %}
-{%- if cookiecutter.network != "nat" and cookiecutter.auth == "password" %}
+{%- if secret_endpoint %}
     secrets_manager_security_group_id: str = setting(
         f"sg-{ID}", "the ID of VpcId's security group for Secrets Manager", needs="VpcId"
     )
