@@ -55,6 +55,7 @@ APART = {
         "test_pipelines.py: Run the command of the README"
     ),
     r"uvx cruft (link|update) .*": "test_updates.py: def test_a_project_made_without_cruft(",
+    r"cruft update .*": "test_updates.py: def test_a_stack_is_kept_when_its_project_moves",
     r"uvx (cookiecutter|cruft create) .*|sam init .*": "test_docs.py: def test_every_way_in(",
 }
 
