@@ -70,7 +70,6 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
     f"{PACKAGE}/functions/list_items.py": SEVERAL,
     f"{PACKAGE}/items.py": SEVERAL,
     "scripts/new_function.py": SEVERAL,
-    "scripts/new_function.yaml": {"layout": ["multi-lambda"], **SAM},
     "tests/test_app.py": {"layout": ["single"]},
     "tests/test_items.py": SEVERAL,
     "tests/test_rotation.py": {"auth": ["password"]},

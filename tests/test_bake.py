@@ -79,7 +79,6 @@ FILES: list[tuple[Answers, str]] = [
             scripts/new_function.py tests/test_items.py
         """,
     ),
-    ({"layout": "multi-lambda", "iac": "sam"}, "scripts/new_function.yaml"),
     (
         {"auth": "password"},
         """

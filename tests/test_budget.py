@@ -7,10 +7,11 @@ import pytest
 from tests.conftest import Baker
 from tests.support.baking import OPTIONS, TEMPLATE, combinations
 from tests.support.budget import TIERS, connections, reserved_concurrency
+from tests.support.cloudformation import unroll
 
 
 def functions(baked: Baker, layout: str) -> int:
-    resources = baked(layout=layout).parse("template.yaml")["Resources"].values()
+    resources = unroll(baked(layout=layout).parse("template.yaml"))["Resources"].values()
     return sum(it["Type"] == "AWS::Serverless::Function" for it in resources)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.atlas import Atlas
 from tests.support.baking import bake, combinations
+from tests.support.cloudformation import unroll
 from tests.support.execution_environment import ExecutionEnvironment, Invocation
 from tests.support.here import HERE, build
 from tests.support.local_aws import LocalAws
@@ -35,7 +36,7 @@ def test_a_thousand_warm_invocations_open_no_connection(
     project = bake(tmp_path, **answers, **HERE)
     code = tmp_path / "code"
     build(project, code)
-    template = project.parse("template.yaml")
+    template = unroll(project.parse("template.yaml"))
     environment = atlas.environment | variables(template, atlas, aws)
     environment |= credentials(atlas) if answers["auth"] == "iam" else administrator(aws)
 

@@ -141,6 +141,19 @@ def test_who_may_assume_the_roles(baked: Baker) -> None:
     }
 
 
+@pytest.mark.parametrize("layout", OPTIONS["layout"])
+def test_the_plan_may_use_the_template_s_transforms(layout: str, baked: Baker) -> None:
+    project = baked(layout=layout)
+    declared = project.parse("template.yaml")["Transform"]
+    declared = [declared] if isinstance(declared, str) else declared
+
+    policy = project.parse(ROLES)["Resources"]["PlanPolicy"]["Properties"]["PolicyDocument"]
+
+    resources = [it["Fn::Sub"] for it in policy["Statement"][0]["Resource"]]
+    transforms = {it.rpartition("/")[2] for it in resources if ":aws:transform/" in it}
+    assert transforms == {it.removeprefix("AWS::") for it in declared}
+
+
 @cache
 def schemas() -> dict[str, list[dict[str, Any]]]:
     """Return the published schemas of CloudFormation's types: a type may have several."""
@@ -308,8 +321,8 @@ def text_of(value: Any, **values: str) -> str:
     match value:
         case {"Ref": name}:
             return values[name]
-        case {"Fn::Join": ["", list(parts)]}:
-            return "".join(text_of(part, **values) for part in parts)
+        case {"Fn::Join": [str(separator), list(parts)]}:
+            return separator.join(text_of(part, **values) for part in parts)
         case {"Fn::FindInMap": [_, _, {"Ref": "Environment"}]}:
             return values["AWS::StackName"]
         case {"Fn::Sub": [text, more]}:

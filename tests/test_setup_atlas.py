@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import Baker
 from tests.support import clis
 from tests.support.baking import OPTIONS, BakedProject, combinations
+from tests.support.cloudformation import unroll
 from tests.support.here import NEEDS_A_SHELL
 
 pytestmark = NEEDS_A_SHELL
@@ -88,7 +89,7 @@ def prepare(folder: Path, project: BakedProject) -> Path:
         program = folder / "bin" / name
         program.write_text(f'#!/bin/sh\nexec {sys.executable} -S {clis.__file__} {name} "$@"\n')
         program.chmod(0o755)
-    template = project.parse("template.yaml")
+    template = unroll(project.parse("template.yaml"))
     values = {
         "ClusterHost": HOST,
         "EndpointServiceName": SERVICE,

@@ -4,14 +4,23 @@ import re
 from pathlib import PurePosixPath
 
 import pytest
+from jinja2 import TemplateNotFound, UndefinedError
 
 from tests.conftest import Baker
-from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, combinations
+from tests.support.baking import (
+    CORE,
+    OPTIONS,
+    TEMPLATE,
+    BakedProject,
+    combinations,
+    context_of,
+    render,
+)
 
 # What only the projects with that answer have: a pattern of paths and lines, whatever their case.
 TRACES: dict[str, dict[str, str]] = {
     "layout": {
-        "single": r"GET /(?!items)\b|test_app\b",
+        "single": r"GET /(?!items|new-function)\b|test_app\b",
         "multi": r"FUNCTIONS\.get\(|in one AWS Lambda",
         "multi-lambda": r"CreateItemFunction|-create-item\b",
     },
@@ -89,3 +98,10 @@ def test_no_trace_of_the_authors(baked: Baker, answers: dict[str, str]) -> None:
     assert holder
     pattern = re.compile(rf"cookiecutter|{re.escape(holder[1])}", re.IGNORECASE)
     assert [line for line in lines(baked(**answers)) if pattern.search(line)] == []
+
+
+@pytest.mark.parametrize("option", [name for name in CORE if name != "iac"])
+def test_no_choice_is_the_default_of_sams_template(option: str) -> None:
+    """A new one that nobody has written a file for doesn't come out as another."""
+    with pytest.raises((TemplateNotFound, UndefinedError)):
+        render("template.yaml", {**context_of(), option: "new"})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.baking import BakedProject, bake
+from tests.support.cloudformation import unroll
 from tests.support.here import HERE, build
 
 _EXTRA = Path(__file__).with_name("functions")
@@ -34,8 +35,7 @@ class Deployed:
 
     @cached_property
     def template(self) -> dict[str, Any]:
-        template: dict[str, Any] = self.project.parse("template.yaml")
-        return template
+        return unroll(self.project.parse("template.yaml"))
 
     @property
     def functions(self) -> list[Function]:

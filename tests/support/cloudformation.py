@@ -1,6 +1,7 @@
 """What CloudFormation makes of a template and parameters, as far as the templates here need it."""
 
 import copy
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import cfnlint.template  # type: ignore[import-untyped]
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
 Template = dict[str, Any]
@@ -34,9 +36,27 @@ class Plan:
         }
 
 
+LANGUAGE_EXTENSIONS = "AWS::LanguageExtensions"
+
+
+def unroll(template: Template) -> Template:
+    """Apply AWS::LanguageExtensions, if it is declared, as cfn-lint does."""
+    if LANGUAGE_EXTENSIONS not in template["Transform"]:
+        return template
+    rest = [it for it in template["Transform"] if it != LANGUAGE_EXTENSIONS]
+    alone = copy.deepcopy(template) | {"Transform": [LANGUAGE_EXTENSIONS]}
+    linted = cfnlint.template.Template("template.yaml", alone)
+    faults = linted.transform()
+    assert not faults, faults
+    unrolled = {**linted.template, "Transform": rest}
+    if "Fn::FindInMap" not in json.dumps(unrolled):
+        unrolled.pop("Mappings", None)  # which cfn-lint would find unused
+    return unrolled
+
+
 def expand(template: Template) -> Template:
-    """Apply the SAM transform, as CloudFormation does."""
-    template = copy.deepcopy(template)
+    """Apply the transforms, as CloudFormation does."""
+    template = copy.deepcopy(unroll(template))
     template["Globals"]["Function"]["CodeUri"] = "s3://bucket/code.zip"
     with mock.patch.dict(os.environ, {"AWS_DEFAULT_REGION": "us-east-1"}):
         expanded: Template = transform(template, {}, SimpleNamespace(load=dict))

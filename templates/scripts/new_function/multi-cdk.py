@@ -1,5 +1,6 @@
-def infrastructure(function: Function) -> dict[Path, str]:
-    """Return infra/service.py with the function's route."""
-    if not function.route:
-        return {}
-    return {SERVICE: tidy(with_last(SERVICE, assigned(SERVICE, "ROUTES"), f'"{function.route}"'))}
+APP = f"{SOURCE}/app.py"
+ADDITIONS = [
+    (APP, "from .functions ", "from .functions import new_function\nfrom .functions "),
+    (APP, "FUNCTIONS = {", 'FUNCTIONS = {"GET /new-function": new_function.handler,'),
+]
+ROUTED = [("infra/service.py", "ROUTES = [", 'ROUTES = ["GET /new-function",')]

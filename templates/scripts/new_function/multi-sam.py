@@ -1,18 +1,15 @@
-EVENT = Template("""\
-        $prefix:
+EVENT = """\
+      Events:
+        NewFunction:
           Type: HttpApi
           Properties:
             ApiId: !Ref Api
-            Method: $method
-            Path: $path
-""")
-
-
-def infrastructure(function: Function) -> dict[Path, str]:
-    """Return template.yaml with the function's route."""
-    if not function.route:
-        return {}
-    method, path = function.route.split()
-    event = EVENT.substitute(prefix=function.prefix, method=method, path=path)
-    pattern = r"^ {8}\w+:\n {10}Type: HttpApi\n( {10,}.*\n)+"
-    return {TEMPLATE: after_last(TEMPLATE.read_text("utf-8"), pattern, event)}
+            Method: GET
+            Path: /new-function
+"""
+APP = f"{SOURCE}/app.py"
+ADDITIONS = [
+    (APP, "from .functions ", "from .functions import new_function\nfrom .functions "),
+    (APP, "FUNCTIONS = {", 'FUNCTIONS = {"GET /new-function": new_function.handler,'),
+]
+ROUTED = [("template.yaml", "      Events:\n", EVENT)]
