@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.artefact import built, paired_ratio, rounds, spread, without_bytecode
+from tests.lab.deployed import request
 from tests.support.baking import CORE, OPTIONS, TEMPLATE
 from tests.support.execution_environment import ExecutionEnvironment
 from tests.support.mongod import Mongod
@@ -35,7 +36,7 @@ def of_project(layout: str, auth: str, uri: str) -> dict[str, float]:
         module = "functions.list_items" if layout == "multi-lambda" else "app"
         handler = f"{project.package}.{module}.handler"
         with ExecutionEnvironment(code, handler, variables) as environment:
-            invocation = environment.invoke({"routeKey": "GET /items"})
+            invocation = environment.invoke(request("GET /items"))
             assert invocation.response["statusCode"] == 200, invocation.logs
             sizes = {
                 "zipped": zipped(code),

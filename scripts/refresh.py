@@ -26,7 +26,7 @@ REQUIREMENTS = TEMPLATE / "requirements"
 LOCKS = TEMPLATE / "templates/locks"
 PROJECT = TEMPLATE / "{{cookiecutter.project_slug}}"
 
-LOCKED = ("auth", "iac", "atlas_setup")
+LOCKED = ("layout", "auth", "iac", "atlas_setup")
 """The answers that a project's locks depend on."""
 
 PIN = re.compile(r"(?P<action>[\w.-]+/[\w.-]+)(?P<path>[\w./-]*)@[0-9a-f]{40} # v[\d.]+")
@@ -74,8 +74,9 @@ def locked_answers() -> dict[Path, dict[str, str]]:
     for values in product(*(OPTIONS[name] for name in LOCKED)):
         answers = dict(zip(LOCKED, values, strict=True))
         if (answers["iac"], answers["atlas_setup"]) != ("sam", "stack"):  # which is as cli
+            code = "single" if answers["layout"] == "single" else "multi"
             stack = "-stack" if answers["atlas_setup"] == "stack" else ""
-            found[LOCKS / f"{answers['auth']}-{answers['iac']}{stack}.lock"] = answers
+            found[LOCKS / f"{code}-{answers['auth']}-{answers['iac']}{stack}.lock"] = answers
     return found
 
 

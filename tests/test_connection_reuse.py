@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.lab.deployed import request
 from tests.support.atlas import Atlas
 from tests.support.baking import bake, combinations
 from tests.support.cloudformation import unroll
@@ -100,16 +101,6 @@ def functions(template: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, An
         requests = [request(f"{route['Method']} {route['Path']}") for route in routes]
         if requests:
             yield properties["Handler"], requests
-
-
-def request(route: str) -> dict[str, Any]:
-    """Build the event of a request that reaches the database."""
-    event: dict[str, Any] = {"version": "2.0", "routeKey": route}
-    if "{id}" in route:
-        event["pathParameters"] = {"id": "0" * 24}
-    if route.startswith("POST"):
-        event["body"] = json.dumps({"sku": "MUG", "name": "Mug"})
-    return event
 
 
 def check(invocation: Invocation) -> None:

@@ -158,4 +158,4 @@ def test_a_new_function_is_deployed_and_answers(
             assert aws.call(outputs["ApiUrl"], method, path, signed=False).status == 403
         name = outputs["SweepFunctionName"]
         result = aws.client("lambda").invoke(FunctionName=name, Payload=b"{}")
-        assert json.loads(json.load(result["Payload"])["body"]) == body
+        assert json.load(result["Payload"]) == body

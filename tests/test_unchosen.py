@@ -21,7 +21,7 @@ from tests.support.baking import (
 TRACES: dict[str, dict[str, str]] = {
     "layout": {
         "single": r"GET /(?!items|new-function)\b|test_app\b",
-        "multi": r"FUNCTIONS\.get\(|in one AWS Lambda",
+        "multi": r"DIRECT\.get\(|in one AWS Lambda",
         "multi-lambda": r"CreateItemFunction|-create-item\b",
     },
     "auth": {

@@ -34,6 +34,22 @@ def handler(event: Event, context: LambdaContext) -> Response:
     with mongodb.database(context) as db:
         return reply(200, {"count": db.items.count_documents({})})
 '''
+# The same as CHANGELOG.md has them rewrite it.
+COUNT_NOW = '''"""GET /count says how many items there are."""
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from ..client import mongodb
+
+router = Router()
+
+
+@router.get("/count")
+def count_items() -> dict[str, int]:
+    """Return 200 with the number."""
+    with mongodb.database(router.lambda_context) as db:
+        return {"count": db.items.count_documents({})}
+'''
 TEST = '''"""The number of items."""
 
 import json
@@ -99,8 +115,8 @@ def test_a_changed_project_is_updated(
     status = repository.git("status", "--short", cwd=project)
     unmerged = re.findall(r"^(?:U.|.U|AA) (.+)$|^.. (.+\.rej)$", status, re.MULTILINE)
     app = "src/orders_service/app.py"
-    assert unmerged == [(app, "")], status  # beside their import is the one that is renamed
-    rename(project, app, "src/orders_service/functions/count_items.py")
+    assert unmerged == [(app, "")], status  # it has another table now
+    rewrite(repository, project, app)
     assert "up to date" in cruft(repository, project, "check")
     updated = BakedProject(project, {})
     assert "\n> Everything about orders.\n" in updated.read("README.md")
@@ -323,14 +339,16 @@ def change(project: Path) -> None:
     )
 
 
-def rename(project: Path, *names: str) -> None:
-    """Follow CHANGELOG.md: keep their side of a conflict, with the new name."""
-    advice = "`reply` is now `response`"
-    assert advice in (TEMPLATE / "CHANGELOG.md").read_text("utf-8")
-    conflict = re.compile(r"^<<<<<<< ours\n(.*?)^=======\n.*?^>>>>>>> theirs\n", re.M | re.S)
-    for name in names:
-        text = conflict.sub(r"\1", (project / name).read_text("utf-8"))
-        (project / name).write_text(re.sub(r"\breply\b", "response", text), "utf-8")
+def rewrite(repository: Repository, project: Path, app: str) -> None:
+    """Follow CHANGELOG.md: their function gets a router, which app.py as it now is gets, too."""
+    assert "add its router to `ROUTERS` in `app.py`" in (TEMPLATE / "CHANGELOG.md").read_text(
+        "utf-8"
+    )
+    (project / "src/orders_service/functions/count_items.py").write_text(COUNT_NOW)
+    repository.git("checkout", "--quiet", "--theirs", app, cwd=project)
+    replace(project / app, "import create_indexes,", "import count_items, create_indexes,")
+    route = '    "GET /count": count_items.router,'
+    replace(project / app, "ROUTERS = {\n", f"ROUTERS = {{\n{route}\n")
 
 
 def replace(path: Path, old: str, new: str) -> None:

@@ -1,27 +1,26 @@
-"""One Lambda function, several logical functions: routes each request to its own."""
+"""One Lambda function, several logical functions: each has a router."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from .api import Response, response
+from .api import make_handler
 from .functions import create_indexes, create_item, delete_item, get_item, list_items
 
-# API Gateway has matched the route already. "create-indexes" isn't one of its routes: only a
-# direct invocation reaches it, which takes IAM permission.
-FUNCTIONS = {
-    "POST /items": create_item.handler,
-    "GET /items": list_items.handler,
-    "GET /items/{id}": get_item.handler,
-    "DELETE /items/{id}": delete_item.handler,
-    "create-indexes": create_indexes.handler,
+# The API's routes, and the routers that have them.
+ROUTERS = {
+    "POST /items": create_item.router,
+    "GET /items": list_items.router,
+    "GET /items/{id}": get_item.router,
+    "DELETE /items/{id}": delete_item.router,
 }
+# By the routeKey of a direct invocation, which takes IAM permission. API Gateway has none of these.
+DIRECT = {"create-indexes": create_indexes.handler}
+
+serve = make_handler(*ROUTERS.values())
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> Response:
-    """Handle an HTTP API request (payload format 2.0)."""
+def handler(event: Any, context: LambdaContext) -> Any:
+    """Handle a request of the HTTP API, or a direct invocation."""
     route = event.get("routeKey") if isinstance(event, dict) else None
-    function = FUNCTIONS.get(str(route))
-    if function is None:
-        return response(404, {"message": "There is no such route."})
-    return function(event, context)
+    return DIRECT.get(str(route), serve)(event, context)

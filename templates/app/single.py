@@ -23,7 +23,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             return response(200, {"database": db.name, "ping": ping["ok"]})
     except Unavailable:
         message = "The database is unavailable. Try again."
-        return response(503, {"message": message}, {"retry-after": RETRY_AFTER})
+        return response(503, {"message": message}, {"Retry-After": RETRY_AFTER})
 
 
 def response(

@@ -93,9 +93,21 @@ def deploy(folder: Path, **answers: str) -> Deployed:
 
 def request(route: str, **event: Any) -> dict[str, Any]:
     """An event of API Gateway for a route; one that reaches the database if nothing is added."""
-    found: dict[str, Any] = {"version": "2.0", "routeKey": route}
+    method, _, path = route.partition(" ")
+    parameters = event.get("pathParameters")
+    key = parameters.get("id") if isinstance(parameters, dict) else None
+    path = path.replace("{id}", key if isinstance(key, str) else "0" * 24)
+    found: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": route,
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"content-type": "application/json"},
+        "requestContext": {"http": {"method": method, "path": path}, "stage": "$default"},
+        "isBase64Encoded": False,
+    }
     if "{id}" in route:
         found["pathParameters"] = {"id": "0" * 24}
-    if route.startswith("POST"):
+    if method == "POST":
         found["body"] = json.dumps({"sku": "MUG", "name": "Mug"})
     return found | event

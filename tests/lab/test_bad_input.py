@@ -113,6 +113,11 @@ def is_json(body: str | bytes) -> bool:
     return True
 
 
+twice = st.builds(
+    lambda name, it: json.dumps(ITEM)[:-1] + f", {json.dumps(name)}: {json.dumps(it)}}}",
+    st.sampled_from(list(ITEM)),
+    json_values,
+)
 not_json = st.one_of(
     text.filter(lambda it: not is_json(it)),
     st.sampled_from(["[" * 100_000, '{"sku":' * 50_000, "9" * 5_000, "{'sku': 1}", "\ufeff{}"]),
@@ -122,7 +127,10 @@ wrong_bodies = st.one_of(
     st.sampled_from(["NaN", "1e400", "-Infinity", "9" * 4_000, "3.0"]).map(
         lambda it: {"body": f'{{"sku": "MUG", "name": "Mug", "quantity": {it}}}'}
     ),
-    st.builds(lambda it: {"body": it}, not_json | not_text),
+    st.builds(lambda it: {"body": it}, not_json | not_text | twice),
+    st.sampled_from(["multipart/form-data", "text/plain", "application/x-www-form-urlencoded"]).map(
+        lambda it: {"headers": {"content-type": it}}
+    ),
     st.builds(lambda it: {"body": json.dumps(it)}, wrong_items),
     st.builds(
         lambda it: {"body": base64.b64encode(json.dumps(it).encode()).decode()}, wrong_items
@@ -144,14 +152,16 @@ def wrong_parameters(kind: str, name: str, right: Callable[[Any], bool]) -> st.S
     )
 
 
-wrong_ids = wrong_parameters("pathParameters", "id", an_object_id)
-missing_ids = st.sampled_from([{"pathParameters": None}, {"pathParameters": {}}])
+wrong_ids = st.one_of(
+    text.filter(lambda it: not an_object_id(it)).map(lambda it: {"rawPath": f"/items/{it}"}),
+    not_text.map(lambda it: {"rawPath": it}),
+)
 SPOILT = {
     "POST /items": wrong_bodies,
     "GET /items": wrong_parameters("queryStringParameters", "limit", a_page_size)
     | wrong_parameters("queryStringParameters", "after", an_object_id),
-    "GET /items/{id}": wrong_ids | missing_ids,
-    "DELETE /items/{id}": wrong_ids | missing_ids,
+    "GET /items/{id}": wrong_ids,
+    "DELETE /items/{id}": wrong_ids,
 }
 spoilt = st.one_of(
     *(st.tuples(st.just(route), what) for route, what in SPOILT.items()),
@@ -169,9 +179,11 @@ anything = st.tuples(
             "pathParameters": json_values | st.fixed_dictionaries({"id": ids | json_values}),
             "queryStringParameters": json_values
             | st.fixed_dictionaries({}, optional={"limit": text | st.just("5"), "after": ids}),
-            "headers": json_values,
+            "headers": json_values | st.just({}),
             "requestContext": json_values,
-            "rawPath": json_values,
+            "rawPath": json_values | (ids | text).map(lambda it: f"/items/{it}"),
+            "rawQueryString": text | st.just("limit=1&limit=2"),
+            "cookies": json_values | st.lists(text),
             "version": json_values,
         },
     ),
@@ -205,11 +217,18 @@ class Service:
         return invocation
 
     def refuses(self, route: str, event: Any) -> None:
-        """The answer is a 4xx, and a sentence for people."""
+        """The answer is a 4xx, and says what is wrong, by its place in the request or in words."""
         response = self.ask(route, event).response
         assert 400 <= response["statusCode"] < 500, response
-        message = json.loads(response["body"])["message"]
-        assert re.fullmatch(r"[^\n]{10,150}\.", message), message
+        match json.loads(response["body"]):
+            case {"statusCode": status, "detail": [*faults]} if faults:
+                assert status == response["statusCode"]
+                assert all(set(it) == {"loc", "type"} for it in faults), faults
+            case {"statusCode": status, "message": str(message)}:
+                assert status == response["statusCode"]
+                assert message
+            case other:
+                pytest.fail(f"{other}")
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ def is_unavailable(invocation: Invocation, why: str = "The cluster is overloaded
     """503 with the time to wait, and the log says why."""
     assert invocation.error is None, invocation.error
     assert invocation.response["statusCode"] == 503
-    assert int(invocation.response["headers"]["retry-after"]) > 0
+    assert int(invocation.response["headers"]["Retry-After"]) > 0
     assert OVERLOADED not in invocation.response["body"]
     [reason] = [it["message"] for it in invocation.records if it.get("level") == "ERROR"]
     assert reason.startswith(why)

@@ -26,18 +26,25 @@ ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/|(/([A-Za-z0-9._~-]+|\{[a-z][
 MODULE = '''\
 """new_function says which database the service is connected to."""
 
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from ..api import Event, Response, endpoint, response
-from ..client import mongodb
+{% if layout == "multi-lambda" %}from ..api import make_handler
+{% endif %}from ..client import mongodb
+
+router = Router()
 
 
-@endpoint
-def handler(event: Event, context: LambdaContext) -> Response:
+@router.get("/new-function")
+def new_function() -> dict[str, str | float]:
     """Return 200 with the database's name and its response to a ping."""
-    with mongodb.database(context) as db:
+    with mongodb.database(router.lambda_context) as db:
         ping = db.command("ping")
-        return response(200, {"database": db.name, "ping": ping["ok"]})
+        return {"database": db.name, "ping": ping["ok"]}
+{%- if layout == "multi-lambda" %}
+
+
+handler = make_handler(router)
+{%- endif %}
 '''
 TEST = '''\
 """The function new_function."""
@@ -53,6 +60,35 @@ def test_answers_with_the_connected_database(invoke: Callable[..., Any], databas
     assert response["statusCode"] == 200
     assert json.loads(response["body"]) == {"database": database, "ping": 1.0}
 '''
+# The same for a function without a route.
+DIRECT_MODULE = '''\
+"""new_function says which database the service is connected to. It is invoked directly."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from ..api import logger
+from ..client import mongodb
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Return the database's name and its response to a ping."""
+    with mongodb.database(context) as db:
+        ping = db.command("ping")
+        return {"database": db.name, "ping": ping["ok"]}
+'''
+DIRECT_TEST = '''\
+"""The function new_function."""
+
+from collections.abc import Callable
+from typing import Any
+
+
+def test_returns_the_connected_database(invoke: Callable[..., Any], database: str) -> None:
+    assert invoke("new-function") == {"database": database, "ping": 1.0}
+'''
 {% include 'scripts/new_function/' ~ layout ~ '-' ~ cookiecutter.iac ~ '.py' %}
 
 def main(name: str = "", route: str = "") -> None:
@@ -67,7 +103,9 @@ def main(name: str = "", route: str = "") -> None:
         sys.exit(f"route must be none, or a method and a path such as {example}, not {route!r}.")
     method, _, path = route.partition(" ")
     key = dashed if route == "none" else route  # by which tests invoke it
+    decorator = f'{method.lower()}("{path.translate(str.maketrans("{}", "<>"))}")'
     spellings = {
+        'get("/new-function")': decorator,
         "GET /new-function": key,
         "Method: GET": f"Method: {method}",
         "Path: /new-function": f"Path: {path}",
@@ -77,14 +115,15 @@ def main(name: str = "", route: str = "") -> None:
     }
 
     def named(text: str) -> str:
-        return re.sub("|".join(spellings), lambda found: spellings[found[0]], text)
+        return re.sub("|".join(map(re.escape, spellings)), lambda found: spellings[found[0]], text)
 
     module, test = f"{SOURCE}/functions/{name}.py", f"tests/test_{name}.py"
     for file in (module, test):
         if (PROJECT / file).exists():
             sys.exit(f"{file} exists already: try another name, such as {name}_2.")
-    files = {module: named(MODULE), test: named(TEST)}
-    for file, place, addition in [*ADDITIONS, *(ROUTED if route != "none" else [])]:
+    new, new_test, places = (MODULE, TEST, ROUTED) if path else (DIRECT_MODULE, DIRECT_TEST, DIRECT)
+    files = {module: named(new), test: named(new_test)}
+    for file, place, addition in [*ADDITIONS, *places]:
         if file not in files:
             files[file] = (PROJECT / file).read_text("utf-8")
             if f'"{key}"' in files[file]:

@@ -17,6 +17,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+{%- if not single %}
+from urllib.parse import urlencode
+{%- endif %}
 
 import pymongo
 import pytest
@@ -137,7 +140,7 @@ def invoke(clients: list[MongoClient[Any]]) -> Invoke:
     def call(
         route: str,
         *,
-        id: str | None = None,
+        id: str = "0" * 24,
         query: dict[str, str] | None = None,
         **event: Any,
     ) -> dict[str, Any]:
@@ -154,13 +157,20 @@ def invoke(clients: list[MongoClient[Any]]) -> Invoke:
         {%- endif %}
 
 {% if single %}        event = {"version": "2.0", "routeKey": route}
-{% else %}        event |= {"version": "2.0", "routeKey": route}
-        if id is not None:
-            event["pathParameters"] = {"id": id}
-        if query is not None:
-            event["queryStringParameters"] = query
+{% else %}        event["routeKey"] = route
+        method, _, path = route.partition(" ")
+        if path:  # else it isn't called by HTTP
+            path = re.sub(r"\{\w+\}", id, path)
+            event = {
+                "version": "2.0",
+                "rawPath": path,
+                "rawQueryString": urlencode(query or {}),
+                "queryStringParameters": query,
+                "headers": {"content-type": "application/json"},
+                "requestContext": {"http": {"method": method, "path": path}, "stage": "$default"},
+            } | event
 {% endif %}        before = len(clients)
-        response = handler(event, Context())
+        response: dict[str, Any] = handler(event, Context())
         assert len(clients) == before, "build the client once, at module scope, not in a handler"
         return response
 

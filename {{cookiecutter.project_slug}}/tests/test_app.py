@@ -28,5 +28,5 @@ def test_asks_to_come_back_while_the_database_is_unavailable(
     response = invoke("GET /")
 
     assert response["statusCode"] == 503
-    assert int(response["headers"]["retry-after"]) > 0
+    assert int(response["headers"]["Retry-After"]) > 0
     assert "overloaded" not in response["body"]

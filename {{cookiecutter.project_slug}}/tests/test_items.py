@@ -1,14 +1,20 @@
 """The item service: create, get, list, delete."""
 
 import base64
+{%- if cookiecutter.layout == "multi-lambda" %}
+import importlib
+{%- endif %}
 import json
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from bson import ObjectId
+from pydantic import ValidationError
 
+from {{ cookiecutter.__package }}.api import make_api
 from {{ cookiecutter.__package }}.connection import Connection, Unavailable
 
 Invoke = Callable[..., dict[str, Any]]
@@ -27,6 +33,16 @@ def body(response: dict[str, Any]) -> dict[str, Any]:
     document = json.loads(response["body"])
     assert isinstance(document, dict)
     return document
+
+
+def refused(response: dict[str, Any]) -> list[Any]:
+    """Return where in the request the first fault is."""
+    assert response["statusCode"] in (400, 422), response
+    document = body(response)
+    assert document["statusCode"] == response["statusCode"]
+    place = document["detail"][0]["loc"]
+    assert isinstance(place, list)
+    return place
 
 
 def test_creates_and_gets_an_item(invoke: Invoke) -> None:
@@ -67,7 +83,7 @@ def test_reads_a_base64_body(invoke: Invoke) -> None:
 
 
 def test_refuses_a_sku_that_is_taken(invoke: Invoke) -> None:
-    assert invoke("create-indexes")["statusCode"] == 200
+    assert "sku_1" in invoke("create-indexes")["indexes"]
     item = new_item(invoke)
 
     response = invoke("POST /items", body=json.dumps({"sku": item["sku"], "name": "Other"}))
@@ -96,22 +112,31 @@ def test_lists_every_item_once_page_by_page(invoke: Invoke) -> None:
     assert listed[-5:] == created
 
 
-@pytest.mark.parametrize("limit", ["0", "101", "-1", "many", "", "١"])
+@pytest.mark.parametrize(
+    "limit", ["0", "101", "-1", "many", "", "١", "５", "1,2", " 5", "+5", "5.0", "1_0", "9" * 5000]
+)
 def test_refuses_an_unbounded_page(invoke: Invoke, limit: str) -> None:
-    assert invoke("GET /items", query={"limit": limit})["statusCode"] == 400
+    assert refused(invoke("GET /items", query={"limit": limit})) == ["query", "limit"]
+
+
+def test_refuses_a_parameter_that_is_there_twice(invoke: Invoke) -> None:
+    twice = {"query": {"limit": "1,2"}, "rawQueryString": "limit=1&limit=2"}
+
+    assert refused(invoke("GET /items", **twice))[:2] == ["query", "limit"]
 
 
 def test_deletes_an_item(invoke: Invoke) -> None:
     item = new_item(invoke)
 
-    assert invoke("DELETE /items/{id}", id=item["id"]) == {"statusCode": 204}
+    assert invoke("DELETE /items/{id}", id=item["id"])["statusCode"] == 204
     assert invoke("DELETE /items/{id}", id=item["id"])["statusCode"] == 404
     assert invoke("GET /items/{id}", id=item["id"])["statusCode"] == 404
 
 
 @pytest.mark.parametrize("route", ["GET /items/{id}", "DELETE /items/{id}"])
 def test_tells_a_malformed_id_from_a_missing_item(invoke: Invoke, route: str) -> None:
-    assert invoke(route, id="42")["statusCode"] == 400
+    for malformed in ("42", "g" * 24, "１" * 24, "00 " * 8, "{$ne}"):
+        assert refused(invoke(route, id=malformed)) == ["path", "id"]
     assert invoke(route, id=str(ObjectId()))["statusCode"] == 404
 
 
@@ -122,33 +147,76 @@ def test_tells_a_malformed_id_from_a_missing_item(invoke: Invoke, route: str) ->
         "{",
         "[]",
         "null",
-        "[" * 100_000,
-        '{"sku": "A"}',
-        '{"sku": "a b", "name": "Mug"}',
-        '{"sku": {"$gt": ""}, "name": "Mug"}',
-        '{"sku": "A", "name": {"$ne": null}}',
-        '{"sku": "A", "name": "Mug", "quantity": true}',
-        '{"sku": "A", "name": "Mug", "quantity": -1}',
-        '{"sku": "A", "name": "Mug", "quantity": 1e400}',
-        '{"sku": "A", "name": "Mug", "$where": "1"}',
+        "5",
+        '[{"sku": "A", "name": "Mug"}]',
+        "\ufeff{}",
+        "[" * 90_000,
+        '{"sku": ' + '{"a": ' * 400 + "1" + "}" * 401,
+        '{"sku": "A", "sku": "B", "name": "Mug"}',
+        '{"sku": "A", "name": "Mug", "quantity": NaN}',
+        '{"sku": "A", "name": "Mug", "quantity": %s}' % ("9" * 5000),
+    ],
+)
+def test_refuses_what_is_not_a_json_object(invoke: Invoke, text: str) -> None:
+    assert refused(invoke("POST /items", body=text))[0] == "body"
+
+
+@pytest.mark.parametrize(
+    ("field", "fields"),
+    [
+        ("name", {"sku": "A"}),
+        ("sku", {"sku": "a b", "name": "Mug"}),
+        ("sku", {"sku": "A\n", "name": "Mug"}),
+        ("sku", {"sku": "１", "name": "Mug"}),
+        ("sku", {"sku": {"$gt": ""}, "name": "Mug"}),
+        ("name", {"sku": "A", "name": {"$ne": None}}),
         *(
-            json.dumps({"sku": "A", "name": f"Mug{character}"})
+            ("name", {"sku": "A", "name": f"Mug{character}"})
             # Controls, line separators, half of a surrogate pair, and what reorders the text.
             for character in "\0\t\n\r\x1b\x7f\x85\u2028\u2029\ud800\u202d\u202e"
         ),
-        json.dumps({"sku": "A", "name": "x" * 201}),
-        '{"sku": "A", "name": ""}',
+        ("name", {"sku": "A", "name": "x" * 201}),
+        ("name", {"sku": "A", "name": ""}),
+        *(
+            ("quantity", {"sku": "A", "name": "Mug", "quantity": quantity})
+            for quantity in (True, -1, 1_000_001, 10**4000, 3.0, "3", float("inf"), None)
+        ),
+        ("$where", {"sku": "A", "name": "Mug", "$where": "1"}),
+        ("_id", {"sku": "A", "name": "Mug", "_id": "1"}),
+        ("created_at", {"sku": "A", "name": "Mug", "created_at": "2020-01-01T00:00:00Z"}),
     ],
 )
-def test_refuses_what_is_not_an_item(invoke: Invoke, text: str) -> None:
-    response = invoke("POST /items", body=text)
+def test_refuses_what_is_not_an_item(invoke: Invoke, field: str, fields: dict[str, Any]) -> None:
+    response = invoke("POST /items", body=json.dumps(fields))
 
-    assert response["statusCode"] == 400
-    assert body(response)["message"]
+    assert refused(response) == ["body", field]
 
 
 def test_refuses_a_missing_body(invoke: Invoke) -> None:
-    assert invoke("POST /items")["statusCode"] == 400
+    assert refused(invoke("POST /items")) == ["body"]
+
+
+def test_refuses_a_body_that_is_too_long(invoke: Invoke) -> None:
+    assert invoke("POST /items", body=json.dumps({"x" * 100_000: 1}))["statusCode"] == 413
+
+
+@pytest.mark.parametrize("encoded", ["-", "e30", "/w==", "é", 5])
+def test_refuses_a_body_that_is_not_base64(invoke: Invoke, encoded: Any) -> None:
+    response = invoke("POST /items", body=encoded, isBase64Encoded=True)
+
+    assert refused(response) == ["body"]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "x"],
+)
+def test_refuses_a_body_that_is_not_said_to_be_json(invoke: Invoke, content_type: str) -> None:
+    item = '{"sku": "TYPE", "name": "Mug"}'
+
+    response = invoke("POST /items", body=item, headers={"Content-Type": content_type})
+
+    assert response["statusCode"] == 415
 
 
 @pytest.mark.parametrize(
@@ -156,15 +224,49 @@ def test_refuses_a_missing_body(invoke: Invoke) -> None:
     [
         ("GET /items", {"queryStringParameters": {"limit": {"$gt": ""}}}),
         ("GET /items", {"queryStringParameters": {"after": {"$gt": ""}}}),
-        ("GET /items/{id}", {"pathParameters": {"id": {"$ne": None}}}),
-        ("DELETE /items/{id}", {"pathParameters": {"id": {"$ne": None}}}),
-        ("DELETE /items/{id}", {}),
+        ("GET /items", {"queryStringParameters": "limit"}),
+        ("GET /items/{id}", {"rawPath": {"$ne": None}}),
+        ("DELETE /items/{id}", {"requestContext": {"http": {"method": ["DELETE"]}}}),
+        ("POST /items", {"headers": None}),
+        ("POST /items", {"isBase64Encoded": "yes"}),
     ],
 )
-def test_refuses_parameters_that_are_not_text(
+def test_refuses_what_api_gateway_does_not_send(
     invoke: Invoke, route: str, event: dict[str, Any]
 ) -> None:
-    assert invoke(route, **event)["statusCode"] == 400
+    assert refused(invoke(route, **event))[0] == next(iter(event))
+
+
+def test_the_routers_have_the_routes_of_the_table() -> None:
+{%- if cookiecutter.layout == "multi-lambda" %}
+    from {{ cookiecutter.__package }} import functions
+
+    modules = {it: f"{functions.__name__}.{name}" for it, name in functions.ROUTES.items()}
+    table = {route: importlib.import_module(name).router for route, name in modules.items()}
+{%- else %}
+    from {{ cookiecutter.__package }}.app import ROUTERS as table
+{%- endif %}
+
+    for route, router in table.items():
+        paths = make_api(router).get_openapi_schema().model_dump(exclude_none=True)["paths"]
+        assert [f"{it.upper()} {path}" for path in paths for it in paths[path]] == [route]
+
+
+def test_has_no_other_routes(invoke: Invoke) -> None:
+    assert invoke("GET /items", rawPath="/nothing")["statusCode"] == 404
+
+
+def test_an_item_of_another_shape_in_the_database_is_an_error(
+    invoke: Invoke, context: Callable[..., LambdaContext]
+) -> None:
+    with Connection.from_environment().database(context()) as db:
+        key = db.items.insert_one({"sku": "OLD"}).inserted_id
+    try:
+        with pytest.raises(ValidationError):
+            invoke("GET /items/{id}", id=str(key))
+    finally:
+        with Connection.from_environment().database(context()) as db:
+            db.items.delete_one({"_id": key})
 
 
 def test_asks_to_come_back_while_the_database_is_unavailable(
@@ -179,5 +281,5 @@ def test_asks_to_come_back_while_the_database_is_unavailable(
     response = invoke("GET /items")
 
     assert response["statusCode"] == 503
-    assert int(response["headers"]["retry-after"]) > 0
+    assert int(response["headers"]["Retry-After"]) > 0
     assert "overloaded" not in response["body"]

@@ -1,6 +1,7 @@
 APP = f"{SOURCE}/app.py"
-ADDITIONS = [
-    (APP, "from .functions ", "from .functions import new_function\nfrom .functions "),
-    (APP, "FUNCTIONS = {", 'FUNCTIONS = {"GET /new-function": new_function.handler,'),
+ADDITIONS = [(APP, "from .functions ", "from .functions import new_function\nfrom .functions ")]
+DIRECT = [(APP, "DIRECT = {", 'DIRECT = {"new-function": new_function.handler,')]
+ROUTED = [
+    (APP, "ROUTERS = {", 'ROUTERS = {"GET /new-function": new_function.router,'),
+    ("infra/service.py", "ROUTES = [", 'ROUTES = ["GET /new-function",'),
 ]
-ROUTED = [("infra/service.py", "ROUTES = [", 'ROUTES = ["GET /new-function",')]

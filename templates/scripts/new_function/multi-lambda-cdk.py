@@ -5,3 +5,4 @@ ROUTED = [
     (ROUTES, "ROUTES = {", 'ROUTES = {"GET /new-function": "new_function",'),
     ("infra/service.py", '"new_function": []', '"new_function": ["GET /new-function"]'),
 ]
+DIRECT: list[tuple[str, str, str]] = []

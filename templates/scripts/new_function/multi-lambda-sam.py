@@ -28,3 +28,4 @@ ROUTED = [
     (ROUTES, "ROUTES = {", 'ROUTES = {"GET /new-function": "new_function",'),
     ("template.yaml", "        LogGroup: !Ref NewFunctionLogGroup\n", EVENT),
 ]
+DIRECT: list[tuple[str, str, str]] = []

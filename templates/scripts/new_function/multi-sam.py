@@ -8,8 +8,9 @@ EVENT = """\
             Path: /new-function
 """
 APP = f"{SOURCE}/app.py"
-ADDITIONS = [
-    (APP, "from .functions ", "from .functions import new_function\nfrom .functions "),
-    (APP, "FUNCTIONS = {", 'FUNCTIONS = {"GET /new-function": new_function.handler,'),
+ADDITIONS = [(APP, "from .functions ", "from .functions import new_function\nfrom .functions ")]
+DIRECT = [(APP, "DIRECT = {", 'DIRECT = {"new-function": new_function.handler,')]
+ROUTED = [
+    (APP, "ROUTERS = {", 'ROUTERS = {"GET /new-function": new_function.router,'),
+    ("template.yaml", "      Events:\n", EVENT),
 ]
-ROUTED = [("template.yaml", "      Events:\n", EVENT)]

@@ -1,10 +1,12 @@
 """One operation on the database, as the event says. Added to projects by the lab."""
 
+import json
 import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pymongo.database import Database
 
@@ -13,8 +15,16 @@ from .. import connection
 # Before the connection is made: a minute of the service passes in a second here.
 connection.MAX_IDLE = float(os.environ.get("LAB_MAX_IDLE", connection.MAX_IDLE))
 
-from ..api import Event, Response, endpoint, response  # noqa: E402
+from ..api import make_handler  # noqa: E402
 from ..client import mongodb  # noqa: E402
+
+router = Router()
+# What makes a request of an event for the lab's own operations.
+REQUEST = {
+    "rawPath": "/",
+    "headers": {},
+    "requestContext": {"http": {"method": "POST", "path": "/"}, "stage": "$default"},
+}
 
 
 def find(db: Database[dict[str, Any]], _: int) -> object:
@@ -48,16 +58,23 @@ OPERATIONS: dict[str, Callable[[Database[dict[str, Any]], int], object]] = {
 }
 
 
-@endpoint
-def handler(event: Event, context: LambdaContext) -> Response:
+@router.post("/")
+def operate() -> dict[str, Any]:
     """Return 200 with the result of `event["operation"]`, which counts under `event["number"]`."""
-    with mongodb.database(context) as db:
-        result = OPERATIONS[event["operation"]](db, event["number"])
-    return response(200, {"result": result})
+    event = router.current_event
+    with mongodb.database(router.lambda_context) as db:
+        return {"result": OPERATIONS[event["operation"]](db, event["number"])}
 
 
-@endpoint
-def race(event: Event, context: LambdaContext) -> Response:
+serve = make_handler(router)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    """Operate, as a function of the service's own."""
+    return serve(REQUEST | event, context)
+
+
+def race(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return 200 with what came of a read in each of `event["threads"]` threads at once."""
     barrier = threading.Barrier(event["threads"])
     outcomes: list[str] = []
@@ -76,4 +93,4 @@ def race(event: Event, context: LambdaContext) -> Response:
         thread.start()
     for thread in threads:
         thread.join()
-    return response(200, {"outcomes": sorted(outcomes)})
+    return {"statusCode": 200, "body": json.dumps({"outcomes": sorted(outcomes)})}

@@ -1,111 +1,143 @@
-"""Reads requests from API Gateway's events (payload format 2.0), and builds responses."""
+"""The API: Powertools' event handler, and what it leaves to the service."""
 
 import base64
-import functools
 import json
 from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler.api_gateway import (
+    APIGatewayHttpResolver,
+    Response,
+    Router,
+)
+from aws_lambda_powertools.event_handler.exceptions import RequestEntityTooLargeError
+from aws_lambda_powertools.event_handler.openapi.exceptions import ResponseValidationError
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from bson import ObjectId
+from pydantic import BaseModel, StrictBool, ValidationError, ValidationInfo, field_validator
 
 from .connection import RETRY_AFTER, Unavailable
 
-Event = dict[str, Any]
-Response = dict[str, Any]
-Handler = Callable[[Event, LambdaContext], Response]
+Handler = Callable[[Any, LambdaContext], Any]
+
+MAX_BODY = 100_000  # characters
 
 logger = Logger()
 
 
-class RequestError(Exception):
-    """The request can't be served. Its status and message make the response."""
+class Http(BaseModel):
+    """The request line."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+    method: str
 
 
-def endpoint(handler: Handler) -> Handler:
-    """Turn `RequestError` and `Unavailable` into responses. Any other exception is a bug: 500."""
+class Context(BaseModel):
+    """Where API Gateway got the request."""
+
+    http: Http
+    stage: str
+
+
+class Request(BaseModel):
+    """What the event handler takes for granted in an event, and a direct invocation may lack."""
+
+    rawPath: str
+    rawQueryString: str = ""
+    requestContext: Context
+    headers: dict[str, str]
+    queryStringParameters: dict[str, str] | None = None
+    cookies: list[str] | None = None
+    isBase64Encoded: StrictBool = False
+    body: str | None = None
+
+    @field_validator("body")
+    @classmethod
+    def decode(cls, body: str | None, info: ValidationInfo) -> str | None:
+        """Return the body as text."""
+        if body and info.data.get("isBase64Encoded"):
+            return base64.b64decode(body, validate=True).decode()
+        return body
+
+    def may_be_json(self) -> bool:
+        """Whether there is a body that is JSON by its type, or none."""
+        types = [value for name, value in self.headers.items() if name.lower() == "content-type"]
+        return not self.body or all(it.startswith("application/json") for it in types)
+
+
+def make_handler(*routers: Router) -> Handler:
+    """Build a Lambda handler that serves the routes of routers."""
+    api = make_api(*routers)
 
     @logger.inject_lambda_context
-    @functools.wraps(handler)
-    def wrapper(event: Event, context: LambdaContext) -> Response:
+    def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
+        """Handle a request of the HTTP API (payload format 2.0)."""
         try:
-            if not isinstance(event, dict):  # only possible in a direct invocation
-                raise RequestError(400, "The event must be a JSON object.")
-            return handler(event, context)
-        except RequestError as error:
-            return response(error.status, {"message": str(error)})
-        except Unavailable:
-            message = "The database is unavailable. Try again."
-            return response(503, {"message": message}, {"retry-after": RETRY_AFTER})
+            request = Request.model_validate(event)
+        except ValidationError as error:
+            return refusal(400, [{"loc": it["loc"], "type": it["type"]} for it in error.errors()])
+        if not request.may_be_json():  # the event handler would also take forms
+            loc = ["headers", "content-type"]
+            return refusal(415, [{"loc": loc, "type": "unsupported_content_type"}])
+        return api.resolve(event | {"body": request.body, "isBase64Encoded": False}, context)
 
-    return wrapper
+    return handler
 
 
-def response(
-    status: int, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
-) -> Response:
-    """Build a response for API Gateway."""
-    if body is None:
-        return {"statusCode": status}
+def refusal(status: int, detail: list[dict[str, Any]]) -> dict[str, Any]:
+    """Build a response as the event handler's own to what isn't valid."""
     return {
         "statusCode": status,
-        "headers": {"content-type": "application/json"} | (headers or {}),
-        "body": json.dumps(body),
+        "headers": {"Content-Type": "application/json"},
+        "body": json.dumps({"statusCode": status, "detail": detail}),
     }
 
 
-def json_body(event: Event) -> dict[str, Any]:
-    """Return the request's JSON object.
+def make_api(*routers: Router) -> APIGatewayHttpResolver:
+    """Build what routes requests, validates them by the functions' types, and describes them."""
+    api = APIGatewayHttpResolver(
+        enable_validation=True,
+        response_validation_error_http_code=500,
+        json_body_deserializer=json_object,
+    )
+    for router in routers:
+        api.include_router(router)
+
+    api.exception_handler(Unavailable)(unavailable)
+    api.exception_handler(ResponseValidationError)(broken)
+    return api
+
+
+def unavailable(_: Unavailable) -> Response[dict[str, Any]]:
+    """Ask the caller to come back."""
+    body = {"statusCode": 503, "message": "The database is unavailable. Try again."}
+    return Response(503, "application/json", body, headers={"Retry-After": RETRY_AFTER})
+
+
+def broken(error: ResponseValidationError) -> None:
+    """Let a response of the wrong type be an error of the function, as any bug: 500."""
+    raise error
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Read a JSON object, whose keys must differ.
 
     Raises:
-        RequestError: 400, if there is none.
+        JSONDecodeError: there is none; it becomes a 422 response.
     """
-    body = event.get("body") or ""
+    if len(text) > MAX_BODY:
+        raise RequestEntityTooLargeError(f"The body must have up to {MAX_BODY} characters.")
     try:
-        if event.get("isBase64Encoded"):
-            body = base64.b64decode(body, validate=True)
-        document = json.loads(body)
-    except (TypeError, ValueError, RecursionError):
-        raise RequestError(400, "The body must be JSON.") from None
+        document = json.loads(text, object_pairs_hook=differing)
+    except (ValueError, RecursionError):
+        document = None
     if not isinstance(document, dict):
-        raise RequestError(400, "The body must be a JSON object.")
+        raise json.JSONDecodeError("not an object", "", 0)
     return document
 
 
-def item_id(event: Event) -> ObjectId:
-    """Return the id in the request's path.
-
-    Raises:
-        RequestError: 400, if it isn't an ObjectId.
-    """
-    return object_id(parameters(event, "pathParameters").get("id", ""), "The id")
-
-
-def parameters(event: Event, kind: str) -> dict[str, str]:
-    """Return the request's `pathParameters` or `queryStringParameters`, which it may lack.
-
-    Raises:
-        RequestError: 400, if they aren't strings by name. API Gateway's always are.
-    """
-    found = event.get(kind)
-    if found is None:
-        return {}
-    if not isinstance(found, dict) or not all(isinstance(it, str) for it in found.values()):
-        raise RequestError(400, f"{kind} must be an object of strings.")
+def differing(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the pairs as a dict."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
     return found
-
-
-def object_id(text: str, name: str) -> ObjectId:
-    """Parse an ObjectId; the name begins the message that refuses a malformed one.
-
-    Raises:
-        RequestError: 400.
-    """
-    if not ObjectId.is_valid(text):
-        raise RequestError(400, f"{name} must be 24 hexadecimal digits.")
-    return ObjectId(text)

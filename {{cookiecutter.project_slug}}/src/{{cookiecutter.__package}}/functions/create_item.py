@@ -1,20 +1,30 @@
+{%- set each = cookiecutter.layout == "multi-lambda" -%}
 """POST /items stores an item."""
 
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from pymongo.errors import DuplicateKeyError
-
-from .. import items
-from ..api import Event, RequestError, Response, endpoint, json_body, response
+{% if each %}
+from ..api import make_handler
+{%- endif %}
 from ..client import mongodb
+from ..items import Item, NewItem
+
+router = Router()
 
 
-@endpoint
-def handler(event: Event, context: LambdaContext) -> Response:
-    """Return 201 with the item, 400 if it isn't valid, 409 if its sku is taken."""
-    item = items.parse(json_body(event))
+@router.post("/items", status_code=201)
+def create_item(item: NewItem) -> Item:
+    """Return 201 with the item, 422 if it isn't valid, 409 if its sku is taken."""
+    document = item.document()
     try:
-        with mongodb.database(context) as db:
-            db.items.insert_one(item)  # sets item["_id"]
+        with mongodb.database(router.lambda_context) as db:
+            db.items.insert_one(document)  # sets document["_id"]
     except DuplicateKeyError:
-        raise RequestError(409, f"There is an item with sku {item['sku']} already.") from None
-    return response(201, items.present(item))
+        raise ServiceError(409, f"There is an item with sku {item.sku} already.") from None
+    return Item.model_validate(document)
+{%- if each %}
+
+
+handler = make_handler(router)
+{%- endif %}

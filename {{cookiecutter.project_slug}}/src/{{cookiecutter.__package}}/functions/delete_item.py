@@ -1,17 +1,27 @@
+{%- set each = cookiecutter.layout == "multi-lambda" -%}
 """DELETE /items/{id} removes one item."""
 
-from aws_lambda_powertools.utilities.typing import LambdaContext
-
-from ..api import Event, RequestError, Response, endpoint, item_id, response
+from aws_lambda_powertools.event_handler.api_gateway import Response, Router
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+{% if each %}
+from ..api import make_handler
+{%- endif %}
 from ..client import mongodb
+from ..items import Id
+
+router = Router()
 
 
-@endpoint
-def handler(event: Event, context: LambdaContext) -> Response:
+@router.delete("/items/<id>", status_code=204)
+def delete_item(id: Id) -> Response[None]:
     """Return 204, or 404 if there is no such item."""
-    key = item_id(event)
-    with mongodb.database(context) as db:
-        deleted = db.items.delete_one({"_id": key}).deleted_count
+    with mongodb.database(router.lambda_context) as db:
+        deleted = db.items.delete_one({"_id": id}).deleted_count
     if not deleted:
-        raise RequestError(404, "There is no such item.")
-    return response(204)
+        raise NotFoundError("There is no such item.")
+    return Response(status_code=204)
+{%- if each %}
+
+
+handler = make_handler(router)
+{%- endif %}

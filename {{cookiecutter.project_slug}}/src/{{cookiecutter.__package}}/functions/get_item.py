@@ -1,18 +1,27 @@
+{%- set each = cookiecutter.layout == "multi-lambda" -%}
 """GET /items/{id} returns one item."""
 
-from aws_lambda_powertools.utilities.typing import LambdaContext
-
-from .. import items
-from ..api import Event, RequestError, Response, endpoint, item_id, response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+{% if each %}
+from ..api import make_handler
+{%- endif %}
 from ..client import mongodb
+from ..items import Id, Item
+
+router = Router()
 
 
-@endpoint
-def handler(event: Event, context: LambdaContext) -> Response:
+@router.get("/items/<id>")
+def get_item(id: Id) -> Item:
     """Return 200 with the item, 404 if there is none."""
-    key = item_id(event)
-    with mongodb.database(context) as db:
-        item = db.items.find_one({"_id": key})
-    if item is None:
-        raise RequestError(404, "There is no such item.")
-    return response(200, items.present(item))
+    with mongodb.database(router.lambda_context) as db:
+        document = db.items.find_one({"_id": id})
+    if document is None:
+        raise NotFoundError("There is no such item.")
+    return Item.model_validate(document)
+{%- if each %}
+
+
+handler = make_handler(router)
+{%- endif %}

@@ -1,36 +1,55 @@
+{%- set each = cookiecutter.layout == "multi-lambda" -%}
 """GET /items?limit=20&after=… returns a page of items, oldest first."""
 
 import re
+from typing import Annotated, Any
 
-from aws_lambda_powertools.utilities.typing import LambdaContext
-
-from .. import items
-from ..api import Event, RequestError, Response, endpoint, object_id, parameters, response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from pydantic import BaseModel, BeforeValidator, Field
+{% if each %}
+from ..api import make_handler
+{%- endif %}
 from ..client import mongodb
+from ..items import Id, Item
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 
+router = Router()
 
-@endpoint
-def handler(event: Event, context: LambdaContext) -> Response:
-    """Return 200 with `items` and `next`: the token for `after`, or null on the last page."""
-    query = parameters(event, "queryStringParameters")
-    limit = page_size(query.get("limit", str(DEFAULT_LIMIT)))
-    after = {"_id": {"$gt": object_id(query["after"], "after")}} if "after" in query else {}
-    with mongodb.database(context) as db:
+
+def digits(value: Any) -> Any:
+    """Refuse what else is a number to pydantic, such as " +1_0.0"."""
+    if isinstance(value, str) and not re.fullmatch("[0-9]+", value):
+        raise ValueError("not digits")
+    return value
+
+
+PageSize = Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(digits)]
+
+
+class Page(BaseModel):
+    """Items, and the token for `after`, or null on the last page."""
+
+    items: list[Item]
+    next: Id | None
+
+
+@router.get("/items")
+def list_items(
+    limit: Annotated[PageSize, Query()] = DEFAULT_LIMIT,
+    after: Annotated[Id | None, Query()] = None,
+) -> Page:
+    """Return 200 with a page, 422 if limit or after isn't valid."""
+    later = {"_id": {"$gt": after}} if after else {}
+    with mongodb.database(router.lambda_context) as db:
         # One more than asked for tells whether there is another page.
-        found = list(db.items.find(after).sort("_id").limit(limit + 1))
-    page = [items.present(item) for item in found[:limit]]
-    return response(200, {"items": page, "next": page[-1]["id"] if len(found) > limit else None})
+        found = list(db.items.find(later).sort("_id").limit(limit + 1))
+    page = [Item.model_validate(document) for document in found[:limit]]
+    return Page(items=page, next=page[-1].id if len(found) > limit else None)
+{%- if each %}
 
 
-def page_size(text: str) -> int:
-    """Parse the limit.
-
-    Raises:
-        RequestError: 400.
-    """
-    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= MAX_LIMIT:
-        raise RequestError(400, f"limit must be a whole number from 1 to {MAX_LIMIT}.")
-    return int(text)
+handler = make_handler(router)
+{%- endif %}
