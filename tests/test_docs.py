@@ -139,6 +139,11 @@ def test_a_command_that_nothing_runs_is_found(tmp_path: Path) -> None:
     assert not matches(ELSEWHERE, found[1])
 
 
+def test_a_readme_is_a_ten_minute_page(baked: Baker) -> None:
+    for one in combinations():
+        assert len(baked(**one.values[0]).read("README.md").splitlines()) <= 150, one.id
+
+
 def test_make_has_the_target(shown: dict[str, str]) -> None:
     """They run these tests, or are run by CI: here, that they are there."""
     makefile = (TEMPLATE / "Makefile").read_text("utf-8")
