@@ -92,8 +92,8 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
     "infra/stack.py": CDK,
     "infra/access_list.py": {**CDK, "network": ["public"], "atlas_setup": ["stack"]},
     "infra/network.py": {**CDK, **VPC},
-    "scripts/setup_atlas.py": {"atlas_setup": ["cli"]},
     "atlas-bootstrap.yaml": {"atlas_setup": ["stack"]},
+    "docs/github.md": {"ci": ["github"]},
     ".github/dependabot.yml": {"ci": ["github"]},
     ".github/deploy-role.yaml": {"ci": ["github"]},
     ".github/requirements.txt": {"ci": ["github"]},
@@ -130,13 +130,13 @@ STDLIB = """
 # Likewise what the function bundles, what Lambda's runtime client and the tools use, the scripts,
 # and the folders beside the package.
 OTHERS = """
-    ast_serialize attr attrs aws_cdk aws_lambda_powertools awscdk_resources_mongodbatlas
-    awslambdaric boto3 botocore bson build cattr cattrs cdk_nag click colorama conftest constructs
-    dateutil dist dns gridfs h11 infra iniconfig jmespath jsii librt local mongodb mypy
-    mypy_boto3_secretsmanager mypy_extensions mypyc new_function packaging pathspec pluggy preflight
-    publication py pygments pymongo pymongo_auth_aws pytest ruff runtime_client s3transfer scripts
-    setup_atlas simplejson six snapshot_restore_py src tests typeguard typing_extensions urllib3
-    uvicorn
+    access ast_serialize atlas attr attrs aws_cdk aws_lambda_powertools
+    awscdk_resources_mongodbatlas awslambdaric boto3 botocore bson build cattr cattrs cdk_nag click
+    colorama conftest constructs dateutil deploy dist dns environment gridfs h11 infra iniconfig
+    jmespath jsii librt local mongodb mypy mypy_boto3_secretsmanager mypy_extensions mypyc network
+    new_function packaging pathspec pluggy publication py pygments pymongo pymongo_auth_aws pytest
+    ruff runtime_client s3transfer scripts simplejson six snapshot_restore_py src tests tomlkit
+    typeguard typing_extensions urllib3 uvicorn
 """
 IMPORTED = frozenset(STDLIB.split() + OTHERS.split())
 DEVICES = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")

@@ -22,7 +22,9 @@ FILES: list[tuple[Answers, str]] = [
             .answers.json .editorconfig .gitattributes .gitignore .pre-commit-config.yaml
             .python-version AGENTS.md Makefile README.md pyproject.toml uv.lock
             compose.yaml docs/recipes.md scripts/build.py scripts/local.py scripts/mongodb.py
-            scripts/preflight.py
+            docs/connections.md docs/local.md docs/network.md docs/updates.md
+            scripts/access.py scripts/atlas.py scripts/deploy.py scripts/environment.py
+            scripts/network.py
             src/orders_service/__init__.py src/orders_service/connection.py tests/conftest.py
             tests/test_client_placement.py tests/test_connection.py
         """,
@@ -86,12 +88,6 @@ FILES: list[tuple[Answers, str]] = [
         """,
     ),
     (
-        {"atlas_setup": "cli"},
-        """
-            scripts/setup_atlas.py
-        """,
-    ),
-    (
         {"atlas_setup": "stack"},
         """
             atlas-bootstrap.yaml
@@ -101,7 +97,7 @@ FILES: list[tuple[Answers, str]] = [
         {"ci": "github"},
         """
             .github/dependabot.yml .github/deploy-role.yaml .github/requirements.txt
-            .github/workflows/ci.yml .github/workflows/deploy.yml
+            .github/workflows/ci.yml .github/workflows/deploy.yml docs/github.md
         """,
     ),
 ]

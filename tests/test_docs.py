@@ -1,8 +1,8 @@
 """Every command that people are shown is run, and one that nothing runs is found.
 
 `test_every_command_is_run` collects the commands of all documents. The READMEs of some projects are
-followed from top to bottom, in bash, against a local AWS with the real CLIs and a stand-in for
-`atlas`, which refuses what the real one would. APART and VARIANTS say what runs the others.
+followed from top to bottom, in bash, against a local AWS and Atlas's control plane, with the real
+CLIs of AWS and a stand-in for `atlas`. APART says what runs the others.
 """
 
 import json
@@ -18,18 +18,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import Baker, Expand
-from tests.support import clis
+from tests.conftest import Baker
 from tests.support.atlas import Atlas
-from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations
-from tests.support.cloudformation import plan
+from tests.support.atlas_control_plane import ControlPlane
+from tests.support.baking import TEMPLATE, bake, combinations
+from tests.support.desk import Desk
 from tests.support.documents import Document, documents, template_documents
 from tests.support.here import HERE, SAM, UV
 from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
 from tests.support.repository import Repository
-from tests.support.templates import set_up
-from tests.test_deploy import add_database_users
 
 FOLLOWED = {
     "sam": {"layout": "multi", "auth": "password", "network": "nat", "ci": "github"},
@@ -52,18 +50,13 @@ APART = {
         "test_docs.py: def test_docker_is_told_what_there_is("
     ),
     r"repository=\$\(gh .*|(sam|aws cloudformation) deploy --template.*deploy-role\.yaml .*": (
-        "test_pipelines.py: Run the command of the README"
+        "test_pipelines.py: Run the command of docs/github.md"
     ),
+    r"make deploy env=\w+": "test_deploy_command.py: def test_environments_have_their_own(",
+    r"gh variable set .*": "test_pipelines.py: variables = {",
     r"uvx cruft (link|update) .*": "test_updates.py: def test_a_project_made_without_cruft(",
     r"cruft update .*": "test_updates.py: def test_a_stack_is_kept_when_its_project_moves",
     r"uvx (cookiecutter|cruft create) .*|sam init .*": "test_docs.py: def test_every_way_in(",
-}
-
-# Commands of which there are variants in the projects that aren't followed.
-VARIANTS = {
-    r"(atlas|gh|aws ec2) .*": "test_docs.py: def test_the_cli_has_the_command(",
-    r"sam deploy --param.*": "test_docs.py: def test_a_deploy_says_what_is_asked_for(",
-    r"uv run scripts/setup_atlas\.py Cluster0": 'test_setup_atlas.py: desk.run("Cluster0")',
 }
 
 # Commands of the template's own documents.
@@ -75,7 +68,7 @@ OURS = {
         "test_docs.py: def test_contributing_and_releasing("
     ),
 }
-ELSEWHERE = APART | VARIANTS | OURS
+ELSEWHERE = APART | OURS
 
 
 def commands(document: Document) -> list[str]:
@@ -120,7 +113,7 @@ def test_every_command_is_run(shown: dict[str, str], baked: Baker) -> None:
         command: name
         for command, name in shown.items()
         if generic(command) not in followed
-        and not matches(APART | VARIANTS if " of " in name else ELSEWHERE, command)
+        and not matches(APART if " of " in name else ELSEWHERE, command)
     }
     assert unknown == {}
 
@@ -146,11 +139,9 @@ def test_a_command_that_nothing_runs_is_found(tmp_path: Path) -> None:
     assert not matches(ELSEWHERE, found[1])
 
 
-def test_the_cli_has_the_command(shown: dict[str, str]) -> None:
-    for command in shown:
-        program, *words = shlex.split(command.partition("|")[0])
-        if re.match(r"atlas |gh |aws ec2 ", command):
-            clis.parse(program, words)
+def test_a_readme_is_a_ten_minute_page(baked: Baker) -> None:
+    for one in combinations():
+        assert len(baked(**one.values[0]).read("README.md").splitlines()) <= 150, one.id
 
 
 def test_make_has_the_target(shown: dict[str, str]) -> None:
@@ -159,33 +150,6 @@ def test_make_has_the_target(shown: dict[str, str]) -> None:
     for command in shown:
         if re.fullmatch(r"make \w+", command) and " of " not in shown[command]:
             assert re.search(rf"^{command.split()[1]}:", makefile, re.MULTILINE), command
-
-
-def test_a_deploy_says_what_is_asked_for(readmes: dict[str, Document], expanded: Expand) -> None:
-    """The parameters of each deploy, on top of those before it, are accepted by the template."""
-    for name, document in readmes.items():
-        if document.path.name != "README.md":
-            continue
-        answers = json.loads(document.path.with_name(".answers.json").read_text("utf-8"))
-        if answers["layout"] != OPTIONS["layout"][0]:
-            continue  # whose steps are the same
-        of = {it: answers[it] for it in ("layout", "auth", "network", "atlas_setup")}
-        values: dict[str, str] = {}
-        steps = [settings_in(it) for it in document.blocks("json")]  # those of the CDK
-        for command in commands(document):
-            if re.match(r"sam deploy --param", command):
-                words = [word for word in shlex.split(command) if "=" in word]
-                steps.append(dict(word.split("=", 1) for word in words))
-        for step in steps:
-            values |= step
-            plan(expanded(**of), **values)
-        assert values, name
-
-
-def settings_in(block: str) -> dict[str, str]:
-    """Return the settings that a README has people write into cdk.json."""
-    settings: dict[str, str] = json.loads(f"{{{block}}}")
-    return settings
 
 
 @pytest.mark.slow
@@ -261,14 +225,11 @@ class Reader:
     variables of ours.
     """
 
-    def __init__(self, project: BakedProject, folder: Path, aws: LocalAws, mongod: Mongod) -> None:
-        self.project = project
-        programs = folder / "bin"
-        programs.mkdir()
-        for name in ("atlas", "gh"):
-            script(programs / name, f'exec {sys.executable} -S {clis.__file__} {name} "$@"')
-        for name, tools in {"aws": "aws", "sam": "sam"}.items():
-            (programs / name).symlink_to(TEMPLATE / f".tools/{tools}/bin/{name}")
+    def __init__(self, desk: Desk, folder: Path, mongod: Mongod) -> None:
+        self.project, aws = desk.project, desk.plane.aws
+        programs = desk.programs
+        (programs / "aws").symlink_to(TEMPLATE / ".tools/aws/bin/aws")
+        (programs / "npx").unlink()
         for name in ("node", "npm", "npx"):
             (programs / name).symlink_to(Path(sys.executable).with_name(name))
         # The API's public name leads to the local AWS, which has no certificate for it.
@@ -281,16 +242,15 @@ class Reader:
             exec {shutil.which("curl")} "${{mapped[@]}}"
             """,
         )
-        self.state = folder / "state.json"
-        self.state.write_text(json.dumps(STATE), "utf-8")
         (folder / ".cdk.json").write_text('{"requireApproval": "never"}')
         kept = {it: os.environ[it] for it in ("LANG", "SSL_CERT_FILE") if it in os.environ}
         kept |= {name: value for name, value in os.environ.items() if name.startswith("UV_INDEX")}
+        stands_in = ("CONTROL_PLANE", "TEST_EXECUTE_API", "PYTHONPATH")
         self.environment: Mapping[str, str] = {
             **kept,
             **aws.environment,
+            **{name: desk.environment[name] for name in stands_in},
             "HOME": str(folder),
-            "CLIS": str(folder),
             "MONGODB_URI": mongod.uri,
             "PATH": f"{programs}:{UV['PATH']}",
             "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache/uv")),
@@ -312,17 +272,6 @@ class Reader:
         return done.stdout
 
 
-STATE = {
-    "signed_in": True,
-    "cluster": {
-        "name": "Cluster0",
-        "connectionStrings": {"standardSrv": "mongodb+srv://cluster0.ab1cd.mongodb.net"},
-    },
-    "users": [],
-    "access_list": [],
-}
-
-
 def script(path: Path, text: str) -> None:
     path.write_text(f"#!/usr/bin/env bash\n{text}\n")
     path.chmod(0o755)
@@ -336,17 +285,15 @@ def test_follow_the_readme(
     """Every block from top to bottom, as it stands; in the end, the service has responded."""
     answers = FOLLOWED[name]
     project = bake(tmp_path / "project", **HERE, **answers, project_slug=f"orders-{name}")
-    reader = Reader(project, tmp_path, aws, mongod)
-    said: dict[str, str] = {}
-    readme = Document(project.path, project.path / "README.md")
-    for settings in readme.blocks("json"):  # there is one deploy, after all
-        set_up(project, "default", **settings_in(settings))
-    for block in readme.blocks(*SHELL):
-        if any(matches(APART, command) for command in lines(block)):
-            continue
-        if CALL in block:
-            add_database_users(project, aws.outputs(project.answers["project_slug"]), atlas, aws)
-        key = '{"PublicKey": "abcdefgh", "PrivateKey": "01234567-89ab-cdef-0123-456789abcdef"}'
-        said[block] = reader.does(block, key if "/dev/stdin" in block else "y\n" * 3)
+    plane = ControlPlane(atlas, aws)
+    with plane.served() as port:
+        reader = Reader(Desk(tmp_path / "desk", project, plane, port), tmp_path, mongod)
+        said: dict[str, str] = {}
+        for block in Document(project.path, project.path / "README.md").blocks(*SHELL):
+            if not any(matches(APART, command) for command in lines(block)):
+                said[block] = reader.does(block, KEY if "/dev/stdin" in block else "")
     [response] = [text for block, text in said.items() if CALL in block]
     assert json.loads(response) in ({"items": [], "next": None}, {"database": "app", "ping": 1.0})
+
+
+KEY = '{"PublicKey": "abcdefgh", "PrivateKey": "01234567-89ab-cdef-0123-456789abcdef"}'

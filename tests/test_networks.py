@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Baker, Expand
-from tests.support import clis
+from tests.support.atlas_control_plane import parse
 from tests.support.baking import OPTIONS, TEMPLATE, combinations
 from tests.support.cloudformation import Plan, RefusedError, plan
 from tests.support.local_aws import LocalAws
@@ -571,7 +571,9 @@ NODES = [
 def test_the_diagram_shows_the_resources_there_are(
     answers: Answers, baked: Baker, new_vpc: Plan
 ) -> None:
-    [diagram] = re.findall(r"```mermaid\n(.*?)```", baked(**answers).read("README.md"), re.DOTALL)
+    [diagram] = re.findall(
+        r"```mermaid\n(.*?)```", baked(**answers).read("docs/network.md"), re.DOTALL
+    )
     wanted = set(new_vpc.of(*NODES))
     if answers["network"] == "peering":
         wanted.add("AtlasRoute")
@@ -579,36 +581,7 @@ def test_the_diagram_shows_the_resources_there_are(
     assert set(re.findall(ending, diagram)) == wanted
 
 
-def test_the_steps_of_the_readme_are_accepted(expanded: Expand, baked: Baker) -> None:
-    """Each deploy that it shows: the first says all that must be said, the next may say more."""
-    for combination in MATRIX:
-        template = expanded(**combination.values[0])
-        text = baked(**combination.values[0]).read("README.md").replace("\\\n", " ")
-        deploys = re.findall(r"^ *sam deploy --parameter-overrides (.*)$", text, re.MULTILINE)
-        values: dict[str, str] = {}
-        for arguments in deploys:
-            values |= dict(argument.split("=", 1) for argument in arguments.split())
-            plan(template, **values)
-        network, setup = (combination.values[0][name] for name in ("network", "atlas_setup"))
-        twice = network == "private-endpoint" or (network, setup) == ("peering", "cli")
-        assert len(deploys) == (2 if twice else 1)
-
-
 PAGES = {page.stem: page.read_text("utf-8") for page in (TEMPLATE / "docs/networks").glob("*.md")}
-
-
-@pytest.mark.parametrize("network", OPTIONS["network"])
-def test_the_steps_of_the_page_are_accepted(network: str, expanded: Expand) -> None:
-    """Each way to set up Atlas has its deploys, and they say what its template asks for."""
-    text = PAGES[network].replace("\\\n", " ")
-    deploys = re.findall(r"^sam deploy --parameter-overrides (.*)$", text, re.MULTILINE)
-    values: dict[str, str] = {}
-    for arguments in deploys:
-        given = dict(argument.split("=", 1) for argument in arguments.split())
-        values = given if "-pl-" not in arguments and "ClusterHost" in given else values | given
-        setup = "stack" if "AtlasProjectId" in values else "cli"
-        plan(expanded(network=network, atlas_setup=setup), **values)
-    assert len(deploys) == {"private-endpoint": 4, "peering": 3}.get(network, 0)
 
 
 @pytest.mark.parametrize("network", OPTIONS["network"])
@@ -624,16 +597,17 @@ def test_the_page_shows_the_resources_there_are(network: str, expanded: Expand) 
 
 def test_every_command_for_atlas_is_one_that_its_cli_has(baked: Baker) -> None:
     texts = list(PAGES.values())
-    texts += [baked(**it.values[0]).read("README.md") for it in MATRIX]
+    pages = ("README.md", "docs/network.md")
+    texts += [baked(**it.values[0]).read(page) for it in MATRIX for page in pages]
     commands = {
         command.split("#")[0].split("|")[0].strip()
         for text in texts
         for command in re.findall(r"(?:^ *|`)(atlas [a-z][^`\n]*)", text, re.MULTILINE)
     }
     groups = {command.split()[1] for command in commands}
-    assert groups >= {"accessLists", "clusters", "networking", "privateEndpoints", "projects"}
+    assert groups >= {"accessLists", "networking", "privateEndpoints"}
     for command in commands:
-        clis.parse("atlas", command.split()[1:])
+        parse(command.split()[1:])
 
 
 @pytest.mark.slow

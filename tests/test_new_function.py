@@ -80,7 +80,6 @@ def test_the_functions_share_the_connections(tmp_path: Path) -> None:
 
     share = reserved_concurrency(TIERS["M0"], 6)
     assert f"Deploy with ReservedConcurrency={share}: 6 functions share the connections." in said
-    assert "Then set Atlas up for the new role: uv run scripts/setup_atlas.py" in said
 
 
 NAME = (

@@ -69,7 +69,7 @@ def test_zizmor(everywhere: Path) -> None:
     [
         ("vars.STAGING_ACCOUNT", "vars.STAGING_ACOUNT }} ${{ secret.KEY", "actionlint"),
         ("persist-credentials: false", "fetch-depth: 1", "zizmor"),
-        ('"$PARAMETERS"', "${{ github.head_ref }}", "zizmor"),
+        ('"arn:aws:', '"${{ github.head_ref }}arn:aws:', "zizmor"),
         ("@df4cb1c069e1874edd31b4311f1884172cec0e10", "@v6", "zizmor"),
     ],
 )
@@ -469,6 +469,16 @@ ADDED = {
 }
 
 
+# What a job says if `make deploy` hasn't written its environment.
+MISSING = {
+    "sam": {
+        "staging": "samconfig.toml has no staging: run `make deploy env=staging` and commit it",
+        "plan": "samconfig.toml has no production: run `make deploy env=production` and commit it",
+    },
+    "cdk": dict.fromkeys(("staging", "plan"), "ClusterHost is missing"),
+}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("iac", OPTIONS["iac"])
 def test_deploy(
@@ -479,20 +489,21 @@ def test_deploy(
     project = bake(tmp_path, **HERE, iac=iac, network="public", project_slug=slug)
     make_roles(project, aws, tools)
     variables = {"STAGING_ACCOUNT": aws.account_id, "PRODUCTION_ACCOUNT": aws.account_id}
-    if iac == "sam":
-        variables["STAGING_PARAMETERS"] = f"ClusterHost={atlas.host}"
-        variables["PRODUCTION_PARAMETERS"] = f"ClusterHost={atlas.host} ReservedConcurrency=7"
-    else:
-        set_up(project, "staging", ClusterHost=atlas.host)
-        set_up(project, "production", ClusterHost=atlas.host, ReservedConcurrency=7)
-        project.run("make", "node_modules", env=tools)
-        bootstrap = ["npx", "cdk", "bootstrap", "--context", "environment=staging"]
-        project.run(*bootstrap, env={**aws.environment, **tools})
 
     def sign_in(role: str, subject: str) -> dict[str, str]:
         return {**aws.environment, **session(aws, role, subject)}
 
     runner = Runner(project.path, sign_in, variables, tools)
+    for job in ("staging", "plan"):
+        with pytest.raises(AssertionError, match=MISSING[iac][job]):
+            runner.run("deploy.yml", job)
+    set_up(project, "staging", ClusterHost=atlas.host)
+    set_up(project, "production", ClusterHost=atlas.host, ReservedConcurrency=7)
+    if iac == "cdk":
+        project.run("make", "node_modules", env=tools)
+        bootstrap = ["npx", "cdk", "bootstrap", "--context", "environment=staging"]
+        project.run(*bootstrap, env={**aws.environment, **tools})
+
     assert runner.run("deploy.yml", "staging") is not None
     assert "ApiUrl" in aws.outputs(f"{slug}-staging")
 
@@ -513,8 +524,10 @@ def test_deploy(
 
 
 def make_roles(project: BakedProject, aws: LocalAws, tools: dict[str, str]) -> None:
-    """Run the command of the README for both environments of one account."""
-    [command] = re.findall(r"^   (repository=.*?)\n   ```", project.read("README.md"), re.M | re.S)
+    """Run the command of docs/github.md for both environments of one account."""
+    [command] = re.findall(
+        r"^   (repository=.*?)\n   ```", project.read("docs/github.md"), re.M | re.S
+    )
     gh = f"gh() {{ echo {REPOSITORY}; }}\n"
     for environment in ("staging", "production"):
         # The local AWS has no identity providers to create.

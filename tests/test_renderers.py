@@ -90,7 +90,9 @@ def test_the_address_is_one_that_others_can_use(given: str) -> None:
     context = {**context_of(), "_template": given}
     address = ADDRESSES[given]
     assert json.loads(render(".answers.json", context)).get("template_address") == address
-    [command] = re.findall(r"^uvx cruft link .*\n.*", render("README.md", context), re.MULTILINE)
+    [command] = re.findall(
+        r"^uvx cruft link .*\n.*", render("docs/updates.md", context), re.MULTILINE
+    )
     cloned = None if given.endswith(".zip") else address
     assert shlex.split(command)[-1] == (cloned or "REPOSITORY")
 
@@ -98,7 +100,7 @@ def test_the_address_is_one_that_others_can_use(given: str) -> None:
 def test_the_checkout_is_recorded() -> None:
     context = {**context_of(), "_template": "gh:ORG/atlas", "_checkout": "v1.0.0"}
     assert json.loads(render(".answers.json", context))["template_checkout"] == "v1.0.0"
-    assert "cruft link --no-input --checkout v1.0.0 " in render("README.md", context)
+    assert "cruft link --no-input --checkout v1.0.0 " in render("docs/updates.md", context)
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,9 @@ def test_every_door_leaves_the_address(
     enter, program = DOORS[door]
     enter(Person(repository, tmp_path, "gh:ORG/cookiecutter-atlas-lambda"), {}, program)
     context = {**context_of(), "_template": ADDRESS}
-    changed = {name: render(name, context).encode() for name in (".answers.json", "README.md")}
+    changed = {
+        name: render(name, context).encode() for name in (".answers.json", "docs/updates.md")
+    }
     assert all(ADDRESS.encode() in content for content in changed.values())
     for project in tmp_path.glob("*/orders-service"):
         assert BakedProject(project, {}).contents == {**baked().contents, **changed}

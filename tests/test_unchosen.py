@@ -39,7 +39,7 @@ TRACES: dict[str, dict[str, str]] = {
         "public": r"0\.0\.0\.0/0, every|whole internet",
     },
     "atlas_setup": {
-        "cli": r"setup_atlas",
+        "cli": r"dbusers",
         "stack": r"MongoDB::Atlas|AtlasProjectId|atlas-bootstrap|resources_mongodbatlas",
     },
     "ci": {"github": r"github\.com/actions|\bgh\b|dependabot|workflow", "none": r"(?!)"},

@@ -176,7 +176,7 @@ def test_a_new_question_can_be_answered_in_the_update(
 @pytest.mark.slow
 @pytest.mark.parametrize("released", [True, False], ids=["released", "not released"])
 def test_a_project_made_without_cruft(released: bool, tmp_path: Path) -> None:
-    """It is linked and updated by the commands of its README, as they are there."""
+    """It is linked and updated by the commands of docs/updates.md, as they are there."""
     repository = Repository(tmp_path / "repository")
     versions = repository.path / "templates/versions.j2"
     if released:
@@ -189,8 +189,8 @@ def test_a_project_made_without_cruft(released: bool, tmp_path: Path) -> None:
     project = tmp_path / "orders"
     repository.git("init", "--quiet", cwd=project)
     commit(repository, project, "As baked")
-    readme = Document(project, project / "README.md")
-    update, link = (it for it in readme.blocks("sh") if it.startswith("uvx cruft "))
+    page = Document(project, project / "docs/updates.md")
+    update, link = (it for it in page.blocks("sh") if it.startswith("uvx cruft "))
     if not released:
         shell(repository, project, link)
     ignored = repository.path / "{{cookiecutter.project_slug}}/.gitignore"

@@ -94,6 +94,7 @@ class Atlas:
         self.refusals: list[str] = []
         self._publish = publish
         label, self._zone = host.split(".", 1)
+        self.private_host = f"{label}-pl-0.{self._zone}"  # behind a private endpoint
         self.nodes = [f"{label}-shard-00-{n:02}.{self._zone}" for n in range(nodes)]
         self._set_name = f"atlas-{self._zone.split('.')[0]}-shard-0"
         self._passwords: dict[str, str] = {}  # of the roles' users in mongod
@@ -117,7 +118,11 @@ class Atlas:
             ports = [server.sockets[0].getsockname()[1] for server in servers]
             self.port = ports[0]
             published = dict(zip(self.nodes, map(self._publish, ports), strict=True))
-            records = _records(self.host, published, self._set_name)
+            records = {
+                key: it
+                for host in (self.host, self.private_host)
+                for key, it in _records(host, published, self._set_name).items()
+            }
             answer = asyncio.run_coroutine_threadsafe(self._answer(records), loop)
             name_server = answer.result()
             stack.callback(loop.call_soon_threadsafe, name_server.close)

@@ -94,7 +94,9 @@ class LocalAws:
         function_environment: Mapping[str, str] | None = None,
         *,
         python: str | Path = sys.executable,  # an interpreter that has awslambdaric and boto3
+        concurrency: int = 1000,  # execution environments that the account may have: new ones, 10
     ) -> None:
+        self._concurrency = concurrency
         self._function_environment = dict(function_environment or {})
         self._python = str(python)
         self._root_key = secrets.token_hex(20)
@@ -291,6 +293,7 @@ class LocalAws:
             "AWS_SECRET_ACCESS_KEY": self._root_key,
             "AUTH": "true",
             "LAMBDA_EXECUTOR": "local",
+            "LAMBDA_ACCOUNT_CONCURRENCY": str(self._concurrency),
             "IOT_MTLS_ENABLED": "0",  # these two would listen on fixed ports
             "SFTP_ENABLED": "0",
         }

@@ -59,7 +59,15 @@ def cdk_template(project: BakedProject, folder: Path, **settings: str) -> Templa
 
 
 def set_up(project: BakedProject, environment: str, **settings: str | int) -> None:
-    """Write settings of an environment into a project's cdk.json."""
+    """Write settings of an environment where `make deploy` writes them."""
+    if project.answers["iac"] == "sam":
+        values = {name: str(it) for name, it in settings.items()}
+        program = (
+            f"from environment import Environment; it = Environment({environment!r}, '');"
+            f"it.settings |= {values}; it.save()"
+        )
+        project.run(sys.executable, "-c", f"import sys; sys.path.append('scripts'); {program}")
+        return
     app = project.parse("cdk.json")
     app["context"][environment] |= settings
     (project.path / "cdk.json").write_text(json.dumps(app, indent=2), "utf-8")

@@ -142,9 +142,6 @@ def main(name: str = "", route: str = "") -> None:
     functions = len(list((PROJECT / module).parent.glob("[!_]*.py")))
     share = {{ budget.reserved_concurrency(connection_limit, 1) }} // functions
     print(f"Deploy with ReservedConcurrency={share}: {functions} functions share the connections.")
-{%- if cookiecutter.auth == "iam" and cookiecutter.atlas_setup == "cli" %}
-    print("Then set Atlas up for the new role: uv run scripts/setup_atlas.py Cluster0")
-{%- endif %}
 {%- endif %}
 
 

@@ -1,10 +1,12 @@
 """HTTP APIs: import of an OpenAPI definition (`Body`), and the function's leave to be invoked."""
 
 import fnmatch
+import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from ministack import app  # type: ignore[import-not-found]
 from ministack.core.responses import get_region  # type: ignore[import-not-found]
 from ministack.services import apigateway, lambda_svc  # type: ignore[import-not-found]
 from ministack.services.cloudformation import provisioners  # type: ignore[import-not-found]
@@ -20,7 +22,9 @@ _UNDERSTOOD = {"openapi", "info", "paths", "components", "security", "tags"}
 
 
 def register() -> None:
-    """Wrap ministack's HTTP APIs."""
+    """Wrap ministack's HTTP APIs, and let them be called by their public names, too."""
+    hosts = rf"(?:{re.escape(app._MINISTACK_HOST)}|[\w-]+\.amazonaws\.com)"
+    app._EXECUTE_API_RE = re.compile(rf"^([a-f0-9]{{8}})\.execute-api\.{hosts}(?::\d+)?$")
     handlers = provisioners._RESOURCE_HANDLERS["AWS::ApiGatewayV2::Api"]
     create_api, update_api = handlers["create"], handlers["update"]
 

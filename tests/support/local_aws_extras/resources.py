@@ -8,7 +8,10 @@ from typing import Any
 
 from ministack.core.responses import get_account_id, get_region  # type: ignore[import-not-found]
 from ministack.services import ec2, lambda_svc, secretsmanager  # type: ignore[import-not-found]
-from ministack.services.cloudformation import provisioners  # type: ignore[import-not-found]
+from ministack.services.cloudformation import (  # type: ignore[import-not-found]
+    handlers as actions,
+)
+from ministack.services.cloudformation import provisioners
 
 from tests.support.local_aws_extras.permissions import allows, role_named_by, service_may_assume
 
@@ -44,9 +47,10 @@ def register() -> None:
         "AWS::CloudFormation::TypeActivation": {
             "create": activate_type,
             "update": keep(lambda physical_id: {"Arn": physical_id}),
-            "delete": lambda *_: None,
+            "delete": deactivate_type,
         },
     }
+    actions._ACTION_HANDLERS["DescribeType"] = describe_type
     handlers = provisioners._RESOURCE_HANDLERS
     if present := missing.keys() & handlers.keys():
         raise RuntimeError(f"ministack has these resource types itself now: {sorted(present)}")
@@ -167,11 +171,30 @@ def security_group_rule(direction: str) -> dict[str, Any]:
 # Types of other publishers
 
 
+_active_types: set[str] = set()
+
+
 def activate_type(_logical_id: str, properties: Properties, _stack: str) -> Provisioned:
-    """Recorded only: the types of atlas_types can be used without."""
+    """Recorded, for DescribeType only: the types of atlas_types can be used without."""
     name = properties["TypeName"].replace("::", "-")
     arn = f"arn:aws:cloudformation:{get_region()}:{get_account_id()}:type/resource/{name}"
+    _active_types.add(name)
     return arn, {"Arn": arn}
+
+
+def deactivate_type(arn: str, _properties: Properties) -> None:
+    _active_types.discard(arn.rpartition("/")[2])
+
+
+def describe_type(parameters: dict[str, Any]) -> Any:
+    """Whether a type is active; who publishes it isn't said, so others aren't known."""
+    name = actions._p(parameters, "TypeName")
+    if name.replace("::", "-") not in _active_types:
+        message = f"The type '{name}' cannot be found."
+        return actions._error("TypeNotFoundException", message, 404)
+    found = f"<TypeName>{name}</TypeName><IsActivated>true</IsActivated>"
+    result = f"<DescribeTypeResult>{found}</DescribeTypeResult>"
+    return actions._xml(200, "DescribeTypeResponse", result)
 
 
 # Wrapped: Fn::GetAtt of the network, Lambda functions, secrets, alarms

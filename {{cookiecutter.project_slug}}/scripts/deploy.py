@@ -1,0 +1,400 @@
+{%- import 'budget.j2' as budget -%}
+{%- set several = cookiecutter.layout != "single" -%}
+{%- set path = "/items" if several else "/" -%}
+"""Deploys the service to an environment, from nothing to a response: `make deploy`.
+
+    python scripts/deploy.py {deploy,destroy,url{{ ",indexes" if several }}} [ENVIRONMENT] [OPTION ...]
+
+It finds out what it can, asks what it can't, and keeps both in the environment's settings. Run it
+again whenever you like: it goes on where it stopped, and changes only what differs.
+"""
+
+import argparse
+{%- if several %}
+import json
+{%- endif %}
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError, ClientError
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # PYTHONSAFEPATH leaves it out
+
+import access
+import network
+from atlas import SHARED, Atlas, Failure, Item, hosts, regions, run, tier, wait_for
+from environment import PREPARES, TOOLS, Environment
+
+{% if cookiecutter.layout == "multi-lambda" -%}
+MODULES = Path(__file__).parents[1] / "src/{{ cookiecutter.__package }}/functions"
+FUNCTIONS = len(list(MODULES.glob("[!_]*.py")))
+{%- else -%}
+FUNCTIONS = 1
+{%- endif %}
+# Connections that Atlas allows to each node, of which the functions may have half:
+# https://www.mongodb.com/docs/atlas/reference/atlas-limits/
+CONNECTIONS = {
+{%- for tier, limit in budget.tiers.items() %}
+    "{{ tier | upper }}": {{ limit }},
+{%- endfor %}
+}
+PRICES = {
+    "M0": "free, one for each project",
+    "FLEX": "billed by use, up to a monthly limit",
+    "M10": "billed by the hour, used or not",
+}
+GONE = ("", "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
+
+
+class Deployment:
+    """One run."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.environment = Environment(options.environment, options.region)
+        self.session = boto3.Session(region_name=self.environment.region)
+        self.cloudformation: Any = self.session.client("cloudformation")
+        self.atlas = Atlas(options.project or self.environment.project)
+        self.cluster: Item = {}
+
+    def step(self, name: str, do: Callable[..., str | None], *given: Any, dry: bool = True) -> None:
+        """Do a step and say in a line what came of it, or end the program. A dry run only does what
+        changes nothing."""
+        print(f"{name:<16} ", end="", flush=True)
+        if self.options.dry_run and not dry:
+            print(f"would: {(do.__doc__ or '').splitlines()[0]}")
+            return
+        start = time.monotonic()
+        try:
+            said = do(*given)
+        except (Failure, ClientError, BotoCoreError) as error:
+            print("failed")
+            sys.exit(f"{name}: {error} {advice(str(error))}".strip())
+        print(f"{said or 'done'} ({time.monotonic() - start:.0f} s)")
+
+    def deploy(self) -> None:
+        """Deploy, and have Atlas allow the service."""
+        atlas, environment = self.atlas, self.environment
+        self.step("Tools", find_tools)
+        self.step("AWS", self.find_account)
+        self.step("Atlas", self.find_project)
+        self.step("Cluster", self.find_cluster)
+        name, new = self.cluster["name"], self.status() in GONE
+        self.step("Concurrency", self.find_concurrency)
+        self.step("Database", access.check, atlas, environment, name)
+        self.step("Network", network.prepare, atlas, environment, new, dry=False)
+        self.step("Settings", environment.save, dry=False)
+        self.step(PREPARES, environment.prepare, dry=False)
+        self.step("Deploy", self.deploy_stack, dry=False)
+        outputs, known = self.outputs(), dict(environment.settings)
+        self.step("Database users", access.grant, atlas, environment, name, outputs, dry=False)
+        self.step("Atlas's network", network.connect, atlas, environment, name, outputs, dry=False)
+        if environment.settings != known:
+            self.step("Settings", environment.save)
+            self.step("Deploy again", self.deploy_stack)
+{%- if several %}
+        self.step("Indexes", self.create_indexes, dry=False)
+{%- endif %}
+        self.step("Call", self.call, dry=False)
+        self.step("Connections", self.count_connections)
+
+    def destroy(self) -> None:
+        """Delete the stack, and what Atlas has of it."""
+        atlas, environment, dry_run = self.atlas, self.environment, self.options.dry_run
+        self.step("AWS", self.find_account)
+        self.step("Atlas", self.find_project)
+        if not self.status():
+            sys.exit(f"There is no stack {environment.stack} in {environment.region}.")
+        question = f"Delete {environment.stack}, its secret and its logs? Type its name: "
+        if not (self.options.yes or dry_run or ask(question) == environment.stack):
+            sys.exit("Nothing is deleted.")
+        outputs = self.outputs()
+        self.step("Atlas's network", network.remove, atlas, environment, outputs, dry=False)
+        self.step("Database users", access.revoke, atlas, environment, outputs, dry=False)
+        self.step("Stack", self.delete_stack, dry=False)
+        environment.settings.pop("ClusterHost", None)
+        self.step("Settings", environment.save, dry=False)
+        print("The cluster and its data are still there.")
+
+    def find_account(self) -> str:
+        """Find out who AWS says this is."""
+        caller = self.session.client("sts").get_caller_identity()
+        self.environment.account = caller["Account"]
+        return f"{caller['Arn']}, {self.environment.region}"
+
+    def find_project(self) -> str:
+        """Find the Atlas project."""
+        who = run("atlas", "auth", "whoami").strip().removeprefix("Logged in as ")
+        projects = {it["name"]: it for it in self.atlas.list("projects", "list", "--limit", "500")}
+        wanted = self.atlas.project
+        found = [name for name, it in projects.items() if wanted in (name, it["id"])]
+        if wanted and not found:
+            raise Failure(f"{who} sees no Atlas project {wanted}, but {', '.join(projects)}.")
+        name = found[0] if found else choose("project", list(projects))
+        self.environment.project = self.atlas.project = projects[name]["id"]
+        return f"{who}, project {name}"
+
+    def find_cluster(self) -> str:
+        """Find the cluster, or make it."""
+        clusters, settings = self.atlas.clusters(), self.environment.settings
+        host, size = settings.get("ClusterHost"), self.options.create_cluster
+        if host:
+            found = [name for name, it in clusters.items() if host in hosts(it)]
+            if not found:
+                raise Failure(
+                    f"{host} is of no cluster of this Atlas project, which has "
+                    f"{', '.join(clusters) or 'none'}: give another --project, or delete "
+                    f"ClusterHost in {self.environment.where}."
+                )
+            name = found[0]
+        elif size:
+            name = self.environment.stack
+            if name not in clusters:
+                self.create_cluster(name, size)
+        else:
+            name = self.options.cluster or choose("cluster", list(clusters))
+        self.cluster = wait_for(lambda: self.ready(name), minutes=40)
+        size, where = tier(self.cluster), regions(self.cluster)
+        self.check_size(size)
+        here = self.environment.region in where
+        if network.PRIVATE and not here:
+            raise Failure(
+                f"{name} is in {', '.join(where)} and the stack in {self.environment.region}: "
+                "they must be in the same Region."
+            )
+        settings.setdefault("ClusterHost", hosts(self.cluster)[0])
+        return f"{name}, {size} in {', '.join(where)}{'' if here else ', far from the stack'}"
+
+    def check_size(self, size: str) -> None:
+        """Refuse a tier that has no network of its own, where one is needed."""
+        if network.PRIVATE and size in SHARED:
+            raise Failure(f"The network needs a cluster of tier M10 or larger, not {size}.")
+
+    def create_cluster(self, name: str, size: str) -> None:
+        """Make a cluster, if its price is right."""
+        self.check_size(size)
+        if self.options.dry_run:
+            print(f"would make {name}, {size}, {PRICES[size]}. What follows needs it.")
+            sys.exit()
+        question = f"Make the cluster {name}, {size}, {PRICES[size]}? [y/N] "
+        if not self.options.yes and ask(question) != "y":
+            raise Failure("No cluster is made.")
+        place = ["--provider", "AWS", "--region", self.environment.region.upper().replace("-", "_")]
+        self.atlas.run("clusters", "create", name, "--tier", size, *place)
+
+    def ready(self, name: str) -> Item | None:
+        """Return a cluster that can be used, or nothing while it is being made."""
+        cluster: Item = self.atlas.read("clusters", "describe", name)
+        if cluster.get("paused"):
+            raise Failure(f"{name} is paused: atlas clusters start {name}")
+        return cluster if hosts(cluster) and cluster["stateName"] != "CREATING" else None
+
+    def find_concurrency(self) -> str:
+        """Find how many execution environments each function may have."""
+        client = self.session.client("lambda")
+        limits = client.get_account_settings()["AccountLimit"]
+        free = limits["UnreservedConcurrentExecutions"] - 100  # which Lambda wants to keep
+        names = [value for name, value in self.outputs().items() if name.endswith("FunctionName")]
+        for name in names:
+            reserved = client.get_function_concurrency(FunctionName=name)
+            free += reserved.get("ReservedConcurrentExecutions", 0)
+        free = max(free, 0) // FUNCTIONS
+        budget = CONNECTIONS.get(tier(self.cluster), max(CONNECTIONS.values())) // 4 // FUNCTIONS
+        given = int(self.environment.settings.get("ReservedConcurrency", budget))
+        reserve = min(given, budget, free)
+        self.environment.settings["ReservedConcurrency"] = str(reserve)
+        if reserve < budget:
+            return f"{reserve} reserved for each function, of {budget} that the cluster could serve"
+        return f"{reserve} reserved for each function"
+
+    def status(self) -> str:
+        """Return the status of the stack, or nothing if there is none."""
+        return str(self.stack().get("StackStatus", ""))
+
+    def stack(self) -> Item:
+        """Return what CloudFormation knows of the stack, or nothing if there is none."""
+        name = self.environment.stack
+        try:
+            [found] = self.cloudformation.describe_stacks(StackName=name)["Stacks"]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return {}
+            raise
+        return dict(found)
+
+    def outputs(self) -> dict[str, str]:
+        """Return the outputs of the stack."""
+        return {it["OutputKey"]: it["OutputValue"] for it in self.stack().get("Outputs", [])}
+
+    def output(self, name: str) -> str:
+        """Return one output."""
+        if name not in (found := self.outputs()):
+            raise Failure(f"{self.environment.stack} has no output {name}: deploy it first.")
+        return found[name]
+
+    def events(self) -> list[Item]:
+        """Return the last that CloudFormation says of the stack, newest first."""
+        if self.status() == "":
+            return []
+        found = self.cloudformation.describe_stack_events(StackName=self.environment.stack)
+        return list(found["StackEvents"])
+
+    def settle(self) -> None:
+        """Wait until nothing is going on in the stack."""
+        going = ("_IN_PROGRESS",)
+        wait_for(lambda: self.status() in GONE or not self.status().endswith(going), minutes=60)
+
+    def deploy_stack(self) -> str:
+        """Deploy the stack, or say why it fails in CloudFormation's words."""
+        self.settle()
+        if self.status() in GONE[2:]:  # its first deploy failed, so there is nothing to keep
+            self.cloudformation.delete_stack(StackName=self.environment.stack)
+            wait_for(lambda: self.status() == "", minutes=60)
+        seen = {it["EventId"] for it in self.events()}
+        try:
+            self.environment.deploy()
+        except Failure as error:
+            failed = [
+                f"{it['LogicalResourceId']}: {it['ResourceStatusReason']}"
+                for it in self.events()
+                if it["EventId"] not in seen
+                and it["ResourceStatus"].endswith("_FAILED")
+                and "cancelled" not in it["ResourceStatusReason"]
+            ]
+            raise Failure(failed[-1] if failed else str(error)) from None
+        return f"{self.environment.stack} is {self.status()}"
+
+    def delete_stack(self) -> str:
+        """Delete the stack."""
+        self.settle()
+        if self.status():
+            self.environment.destroy()
+        return "deleted"
+{%- if several %}
+
+    def create_indexes(self) -> str:
+        """Create the indexes of the database."""
+        client = self.session.client("lambda")
+        name = self.output("{{ "CreateIndexes" if cookiecutter.layout == "multi-lambda" }}FunctionName")
+        payload = json.dumps({"routeKey": "create-indexes"})
+
+        def created() -> str:
+            response = client.invoke(FunctionName=name, Payload=payload)
+            result = json.load(response["Payload"])
+            return str(result["body"]) if result.get("statusCode") == 200 else ""
+
+        return wait_for(created, minutes=3)
+{%- endif %}
+
+    def call(self) -> str:
+        """Call the API, signed."""
+        url = self.output("ApiUrl") + "{{ path }}"
+
+        def respond() -> str:
+            signed = AWSRequest("GET", url)
+            credentials: Any = self.session.get_credentials()
+            SigV4Auth(credentials, "execute-api", self.environment.region).add_auth(signed)
+            request = urllib.request.Request(url, headers=dict(signed.headers))  # noqa: S310
+            try:
+                with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+                    return f"GET {{ path }} returns {response.status} {response.read().decode()}"
+            except HTTPError as error:
+                if error.code != 503:
+                    raise Failure(f"GET {url} returns {error.code}.") from None
+            except URLError:
+                pass  # a new name isn't known everywhere at once
+            return ""
+
+        return wait_for(respond, minutes=3)
+
+    def count_connections(self) -> str:
+        """Ask Atlas how many connections the primary has."""
+        size, hosts = tier(self.cluster), self.cluster["connectionStrings"].get("standard", "")
+        if size in SHARED:
+            return f"not told of a cluster of tier {size}"
+        for process in self.atlas.list("processes", "list"):
+            if process["typeName"].endswith("PRIMARY") and process["userAlias"] in hosts:
+                options = ["--granularity", "PT1M", "--period", "PT10M", "--type", "CONNECTIONS"]
+                metrics = self.atlas.read("metrics", "processes", process["id"], *options)
+                points = [it for one in metrics["measurements"] for it in one["dataPoints"]]
+                if values := [it["value"] for it in points if it.get("value") is not None]:
+                    return f"{values[-1]:.0f} on the primary, of all clients"
+        return "not measured yet"
+
+
+def find_tools() -> str:
+    """Find the programs that are needed."""
+    tools = [*TOOLS, ["atlas", "--version"]]
+    return ", ".join(run(*command).strip().splitlines()[0] for command in tools)
+
+
+def ask(question: str) -> str:
+    """Return what is typed, or end the step if nobody can type."""
+    if not sys.stdin.isatty():
+        raise Failure(f"{question.rstrip()} Nobody can be asked here: give --yes.")
+    return input(f"\n{question}").strip()
+
+
+def choose(what: str, names: list[str]) -> str:
+    """Return the one name, or ask which."""
+    if not names:
+        more = ", or have one made by --create-cluster M0|FLEX|M10" if what == "cluster" else ""
+        raise Failure(f"There is no {what} in Atlas: make one{more}.")
+    if len(names) == 1:
+        return names[0]
+    if not sys.stdin.isatty():
+        raise Failure(f"There are several: {', '.join(names)}. Say which by --{what} NAME.")
+    name = ask(f"Which {what}: {', '.join(names)}? ")
+    return name if name in names else choose(what, names)
+
+
+def advice(error: str) -> str:
+    """Return what to do about an error."""
+    if "access list" in error or "IP_ADDRESS" in error:
+        return "Add this machine's address to the access list of your Atlas API key."
+    words = ("authenti", "authoriz", "credential", "expired", "logged in", "token")
+    if any(word in error.lower() for word in words):
+        login = "atlas auth login" if error.startswith("`atlas") else "aws login"
+        return f"Sign in by `{login}`, and run it again."
+    return ""
+
+
+def main() -> None:
+    """Read the command line, and do what it says."""
+    parser = argparse.ArgumentParser(description="Deploys the service to an environment.")
+    add = parser.add_argument
+    add("command", choices=["deploy", "destroy", "url"{{ ', "indexes"' if several }}])
+    add("environment", nargs="?", default="default", choices=["default", "staging", "production"])
+    add("--region", default="", help="Region of the stack, if not the one of the settings")
+    add("--project", default="", help="name or ID of the Atlas project")
+    add("--cluster", help="name of the cluster")
+    add("--create-cluster", choices=PRICES, metavar="|".join(PRICES), help="make the cluster")
+    add("--dry-run", action="store_true", help="only say what would be done")
+    add("--yes", action="store_true", help="don't ask: what costs or deletes is agreed to")
+    options = parser.parse_args()
+    try:
+        deployment = Deployment(options)
+        if options.command == "url":
+            print(deployment.output("ApiUrl"))
+{%- if several %}
+        elif options.command == "indexes":
+            deployment.step("Indexes", deployment.create_indexes, dry=False)
+{%- endif %}
+        else:
+            getattr(deployment, options.command)()
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. Run it again: it goes on where it stopped.")
+    except (ClientError, BotoCoreError, Failure) as error:
+        sys.exit(f"{error} {advice(str(error))}".strip())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+{% include 'scripts/deploy/environment/' ~ cookiecutter.iac ~ '.py' -%}

@@ -1,0 +1,1 @@
+{% include 'scripts/deploy/network/' ~ cookiecutter.network ~ '-' ~ cookiecutter.atlas_setup ~ '.py' -%}
