@@ -1,11 +1,10 @@
-{%- set each = cookiecutter.layout == "multi-lambda" -%}
 {%- set single = cookiecutter.layout == "single" -%}
 """Runs the handlers against a real MongoDB, as Lambda would call them.
 
 Fixtures only: test modules import nothing from here, so that pytest may import them in any mode
 and beside another service's.
 """
-{% if each %}
+{% if cookiecutter.layout == "multi-lambda" %}
 import importlib
 {%- endif %}
 import os
@@ -146,7 +145,7 @@ def invoke(clients: list[MongoClient[Any]]) -> Invoke:
     ) -> dict[str, Any]:
 {%- endif %}
         # Imported here: by now the environment is that of a deployed function.
-        {% if each -%}
+        {% if cookiecutter.layout == "multi-lambda" -%}
         from {{ cookiecutter.__package }} import functions
 
         name = functions.ROUTES.get(route) or route.replace("-", "_")  # not called by HTTP

@@ -1,10 +1,9 @@
-{%- set each = cookiecutter.layout == "multi-lambda" -%}
 """POST /items stores an item."""
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from pymongo.errors import DuplicateKeyError
-{% if each %}
+{% if cookiecutter.layout == "multi-lambda" %}
 from ..api import make_handler
 {%- endif %}
 from ..client import mongodb
@@ -23,7 +22,7 @@ def create_item(item: NewItem) -> Item:
     except DuplicateKeyError:
         raise ServiceError(409, f"There is an item with sku {item.sku} already.") from None
     return Item.model_validate(document)
-{%- if each %}
+{%- if cookiecutter.layout == "multi-lambda" %}
 
 
 handler = make_handler(router)

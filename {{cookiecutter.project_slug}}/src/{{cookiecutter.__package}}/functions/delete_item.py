@@ -1,9 +1,8 @@
-{%- set each = cookiecutter.layout == "multi-lambda" -%}
 """DELETE /items/{id} removes one item."""
 
 from aws_lambda_powertools.event_handler.api_gateway import Response, Router
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-{% if each %}
+{% if cookiecutter.layout == "multi-lambda" %}
 from ..api import make_handler
 {%- endif %}
 from ..client import mongodb
@@ -20,7 +19,7 @@ def delete_item(id: Id) -> Response[None]:
     if not deleted:
         raise NotFoundError("There is no such item.")
     return Response(status_code=204)
-{%- if each %}
+{%- if cookiecutter.layout == "multi-lambda" %}
 
 
 handler = make_handler(router)

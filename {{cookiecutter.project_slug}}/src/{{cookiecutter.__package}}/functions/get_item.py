@@ -1,9 +1,8 @@
-{%- set each = cookiecutter.layout == "multi-lambda" -%}
 """GET /items/{id} returns one item."""
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-{% if each %}
+{% if cookiecutter.layout == "multi-lambda" %}
 from ..api import make_handler
 {%- endif %}
 from ..client import mongodb
@@ -20,7 +19,7 @@ def get_item(id: Id) -> Item:
     if document is None:
         raise NotFoundError("There is no such item.")
     return Item.model_validate(document)
-{%- if each %}
+{%- if cookiecutter.layout == "multi-lambda" %}
 
 
 handler = make_handler(router)

@@ -1,4 +1,3 @@
-{%- set each = cookiecutter.layout == "multi-lambda" -%}
 """GET /items?limit=20&after=… returns a page of items, oldest first."""
 
 import re
@@ -7,7 +6,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, BeforeValidator, Field
-{% if each %}
+{% if cookiecutter.layout == "multi-lambda" %}
 from ..api import make_handler
 {%- endif %}
 from ..client import mongodb
@@ -48,7 +47,7 @@ def list_items(
         found = list(db.items.find(later).sort("_id").limit(limit + 1))
     page = [Item.model_validate(document) for document in found[:limit]]
     return Page(items=page, next=page[-1].id if len(found) > limit else None)
-{%- if each %}
+{%- if cookiecutter.layout == "multi-lambda" %}
 
 
 handler = make_handler(router)
