@@ -1,12 +1,11 @@
 """SAM and the CDK bring about the same, whatever the other answers and the parameters.
 
 The templates differ: the CDK's L2 constructs cut resources otherwise and name them by themselves.
-So what counts is compared: tests/support/effects.py. ADDED is all that the CDK makes beyond that.
+So what counts is compared: tests/support/effects.py, whose ADDED is all that the CDK makes beyond.
 """
 
 import copy
 import json
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,30 +14,10 @@ import pytest
 from tests.conftest import DeployOf
 from tests.support.baking import CORE, combinations
 from tests.support.cloudformation import Plan
-from tests.support.effects import UNSEEN, effects
+from tests.support.effects import ADDED, UNSEEN, added, effects
 from tests.support.parameters import scenarios
 
 pytestmark = pytest.mark.slow
-
-ADDED = {
-    "a public subnet in the second Availability Zone": (
-        "`ec2.Vpc` has one in each. It costs nothing, and is there for whoever wants a NAT gateway "
-        "in each"
-    ),
-    "secretsmanager:DescribeSecret": (
-        "`grant_read` of a secret allows it beside GetSecretValue. It tells nothing of the value, "
-        "and only of that secret"
-    ),
-    "any method of a route's path": (
-        "`HttpLambdaIntegration` allows the API to invoke the function by it. The API has no other "
-        "routes than those compared here"
-    ),
-}
-"""All that the CDK's L2 constructs add, and why that is well. Anything else fails.
-
-How resources are cut isn't compared, nor is what UNSEEN names: a route table for each subnet, with
-the same routes; policies beside roles and rules beside groups; the tags of subnets.
-"""
 
 SAME = combinations(*(name for name in CORE if name != "iac"))
 DEPLOYS: dict[str, tuple[dict[str, str], str]] = {
@@ -46,36 +25,6 @@ DEPLOYS: dict[str, tuple[dict[str, str], str]] = {
     for it in SAME
     for scenario in scenarios(it.values[0])
 }
-
-
-def added(effect: dict[str, Any]) -> set[str]:
-    """Take what ADDED names out of what the CDK's template brings about; return what was there."""
-    subnet, describe, method = ADDED
-    found = set()
-    for name, it in list(effect.get("AWS::EC2::Subnet", {}).items()):
-        second = re.fullmatch(r"\d+\.\d+\.3\.0/24", name)
-        if second and it["routes"][0].get("GatewayId") == "<AWS::EC2::InternetGateway>":
-            del effect["AWS::EC2::Subnet"][name]
-            found.add(subnet)
-    read = f'"Action": ["{describe}", "secretsmanager:GetSecretValue"]'
-    for role in effect["roles"].values():
-        statements = [
-            it.replace(read, read.replace(f'"{describe}", ', "")) for it in role["Statements"]
-        ]
-        if statements != role["Statements"]:
-            role["Statements"] = sorted(statements)
-            found.add(describe)
-    for key, permission in effect["permissions"].items():
-        if set(permission["methods"]) == {"*"}:
-            path = key.split()[-1]
-            permission["methods"] = sorted(
-                route.split()[0]
-                for route, it in effect["routes"].items()
-                if re.sub("{.*?}", "*", route.split()[1]) == path
-                and it["function"].replace(".Arn>", ">") in key
-            )
-            found.add(method)
-    return found
 
 
 @pytest.mark.parametrize(("answers", "scenario"), DEPLOYS.values(), ids=DEPLOYS)
