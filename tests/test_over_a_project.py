@@ -155,12 +155,11 @@ def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_bake_that_is_cut_off_loses_nothing(tmp_path: Path) -> None:
-    """Cookiecutter fails here where it needs a folder, after the files were moved aside."""
+    """Cookiecutter fails here where it writes a file, after the files were moved aside."""
     person = Person(tmp_path)
     person.make(*THEIRS)
-    (person.project / "docs/recipes.md").unlink()
-    (person.project / "docs").rmdir()
-    (person.project / "docs").write_text("theirs\n")
+    (person.project / "AGENTS.md").unlink()
+    (person.project / "AGENTS.md").symlink_to("nowhere/AGENTS.md")
     person.commit()
     assert person.bake("--overwrite-if-exists", "--replay").returncode != 0
 
@@ -172,7 +171,7 @@ def test_a_bake_that_is_cut_off_loses_nothing(tmp_path: Path) -> None:
         if (person.project / aside / name).is_file():
             (person.project / aside / name).replace(person.project / name)
     shutil.rmtree(person.project / aside.parent)
-    person.git("mv", "docs", "docs.txt")
+    person.git("mv", "AGENTS.md", "notes")
     person.commit()
     person.bake_over("--replay")
     assert [line for line in person.changes if not line.startswith("??")] == []

@@ -288,8 +288,8 @@ class Deployment:
 
         def created() -> str:
             response = client.invoke(FunctionName=name, Payload=payload)
-            result = json.load(response["Payload"])
-            return str(result["body"]) if result.get("statusCode") == 200 else ""
+            said = response["Payload"].read().decode()
+            return "" if "FunctionError" in response else str(said)
 
         return wait_for(created, minutes=3)
 {%- endif %}
