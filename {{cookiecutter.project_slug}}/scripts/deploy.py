@@ -1,5 +1,5 @@
 {%- import 'budget.j2' as budget -%}
-{%- set several = cookiecutter.layout != "single" -%}
+{%- from 'service.j2' import several with context -%}
 {%- set path = "/items" if several else "/" -%}
 """Deploys the service to an environment, from nothing to a response: `make deploy`.
 
@@ -36,7 +36,7 @@ from environment import PREPARES, TOOLS, Environment
 {% if cookiecutter.layout == "multi-lambda" -%}
 MODULES = Path(__file__).parents[1] / "src/{{ cookiecutter.__package }}/functions"
 FUNCTIONS = len(list(MODULES.glob("[!_]*.py")))
-{%- else -%}
+{%- elif cookiecutter.layout in ["single", "multi"] -%}
 FUNCTIONS = 1
 {%- endif %}
 # Connections that Atlas allows to each node, of which the functions may have half:

@@ -1,4 +1,4 @@
-{%- set single = cookiecutter.layout == "single" -%}
+{%- from 'service.j2' import several with context -%}
 """Runs the handlers against a real MongoDB, as Lambda would call them.
 
 Fixtures only: test modules import nothing from here, so that pytest may import them in any mode
@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-{%- if not single %}
+{%- if several %}
 from urllib.parse import urlencode
 {%- endif %}
 
@@ -133,9 +133,7 @@ def invoke(clients: list[MongoClient[Any]]) -> Invoke:
 
     No invocation may build a client: that opens new connections each time.
     """
-{% if single %}
-    def call(route: str) -> dict[str, Any]:
-{%- else %}
+{% if several %}
     def call(
         route: str,
         *,
@@ -143,6 +141,8 @@ def invoke(clients: list[MongoClient[Any]]) -> Invoke:
         query: dict[str, str] | None = None,
         **event: Any,
     ) -> dict[str, Any]:
+{%- else %}
+    def call(route: str) -> dict[str, Any]:
 {%- endif %}
         # Imported here: by now the environment is that of a deployed function.
         {% if cookiecutter.layout == "multi-lambda" -%}
@@ -151,12 +151,11 @@ def invoke(clients: list[MongoClient[Any]]) -> Invoke:
         name = functions.ROUTES.get(route) or route.replace("-", "_")  # not called by HTTP
         module = importlib.import_module(f"{functions.__name__}.{name}")
         handler: Invoke = module.handler
-        {%- else -%}
+        {%- elif cookiecutter.layout in ["single", "multi"] -%}
         from {{ cookiecutter.__package }}.app import handler
         {%- endif %}
 
-{% if single %}        event = {"version": "2.0", "routeKey": route}
-{% else %}        event["routeKey"] = route
+{% if several %}        event["routeKey"] = route
         method, _, path = route.partition(" ")
         if path:  # else it isn't called by HTTP
             path = re.sub(r"\{\w+\}", id, path)
@@ -168,6 +167,7 @@ def invoke(clients: list[MongoClient[Any]]) -> Invoke:
                 "headers": {"content-type": "application/json"},
                 "requestContext": {"http": {"method": method, "path": path}, "stage": "$default"},
             } | event
+{% else %}        event = {"version": "2.0", "routeKey": route}
 {% endif %}        before = len(clients)
         response: dict[str, Any] = handler(event, Context())
         assert len(clients) == before, "build the client once, at module scope, not in a handler"

@@ -243,7 +243,7 @@ def test_the_routers_have_the_routes_of_the_table() -> None:
 
     modules = {it: f"{functions.__name__}.{name}" for it, name in functions.ROUTES.items()}
     table = {route: importlib.import_module(name).router for route, name in modules.items()}
-{%- else %}
+{%- elif cookiecutter.layout == "multi" %}
     from {{ cookiecutter.__package }}.app import ROUTERS as table
 {%- endif %}
 

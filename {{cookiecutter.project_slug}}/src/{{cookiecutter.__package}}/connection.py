@@ -84,7 +84,7 @@ class UnusableCredentials(Unavailable):
             "The driver can't use the username or password in the secret: is there a line break or "
             "another character that SASLprep forbids?"
         )
-{%- else %}
+{%- elif cookiecutter.auth == "iam" %}
         super().__init__(
             "The driver has no usable credentials: does the environment have the execution role's?"
         )
@@ -108,7 +108,7 @@ class Connection:
         self._uri = uri
         self._database = database
         self._secret_arn = secret_arn
-{%- else %}
+{%- elif cookiecutter.auth == "iam" %}
     def __init__(self, uri: str, database: str) -> None:
         self._uri = uri
         self._database = database
@@ -132,7 +132,7 @@ class Connection:
             os.environ.get("MONGODB_DATABASE", ""),
             os.environ.get("MONGODB_SECRET_ARN"),
         )
-{%- else %}
+{%- elif cookiecutter.auth == "iam" %}
         """Read `MONGODB_URI` and `MONGODB_DATABASE`.
 
         The URI names the mechanism, MONGODB-AWS, and holds no credentials: the driver takes those
@@ -194,7 +194,7 @@ class Connection:
                     refused.close()
                 self._client = self._build()
                 _ping(self._client)
-{%- else %}
+{%- elif cookiecutter.auth == "iam" %}
             _ping(self._client)
 {%- endif %}
             self._last_used = time.time()
@@ -328,7 +328,7 @@ def _why_unavailable(error: Exception) -> str | None:
         case OperationFailure() if _means(error, 18, BAD_CREDENTIALS):
 {%- if cookiecutter.auth == "password" %}
             return "MongoDB refuses the password in the secret: is it the database user's?"
-{%- else %}
+{%- elif cookiecutter.auth == "iam" %}
             return "MongoDB refuses the execution role: is its ARN a database user in Atlas?"
 {%- endif %}
         case OperationFailure() if _means(error, 13, NO_PRIVILEGE):
