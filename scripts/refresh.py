@@ -23,7 +23,7 @@ from tests.support.baking import OPTIONS, bake  # noqa: E402
 
 UV = TEMPLATE / ".tools/uv/bin/uv"
 REQUIREMENTS = TEMPLATE / "requirements"
-LOCKS = TEMPLATE / "templates/locks"
+LOCKS = TEMPLATE / "templates/uv.lock"
 PROJECT = TEMPLATE / "{{cookiecutter.project_slug}}"
 
 LOCKED = ("layout", "auth", "iac", "atlas_setup")
@@ -56,7 +56,7 @@ def lock_node_tools() -> None:
 
 
 def lock_projects() -> None:
-    """Write templates/locks, by the `make lock` of a project for each answer."""
+    """Write templates/uv.lock, by the `make lock` of a project for each answer."""
     for lock, answers in locked_answers().items():
         if not lock.exists():  # a new choice
             lock.write_text("version = 1\nrequires-python = '>=3.11'\n", "utf-8")
@@ -69,7 +69,7 @@ def lock_projects() -> None:
 
 
 def locked_answers() -> dict[Path, dict[str, str]]:
-    """Return each file of templates/locks, with the answers of a project that begins with it."""
+    """Return each file of templates/uv.lock, with the answers of a project that begins with it."""
     found = {}
     for values in product(*(OPTIONS[name] for name in LOCKED)):
         answers = dict(zip(LOCKED, values, strict=True))
@@ -133,7 +133,7 @@ def pin_actions(git_host: str = "https://github.com") -> None:
 
 def workflows() -> Iterator[Path]:
     """Yield every file that may use an action."""
-    for root in (TEMPLATE / ".github", PROJECT / ".github", TEMPLATE / "templates/github"):
+    for root in (TEMPLATE / ".github", PROJECT / ".github", TEMPLATE / "templates/.github"):
         yield from sorted(root.rglob("*.yml"))
 
 

@@ -267,7 +267,7 @@ def test_jinja_that_fails_is_refused_by_cookiecutter(answer: str, tmp_path: Path
 def test_the_package_shadows_no_module(tmp_path: Path) -> None:
     """No slug yields a package that hides a module of Python or of a dependency."""
     locked = "".join(
-        path.read_text("utf-8") for path in (TEMPLATE / "templates/locks").glob("*.lock")
+        path.read_text("utf-8") for path in (TEMPLATE / "templates/uv.lock").glob("*.lock")
     )
     distributions = set(re.findall(r'^name = "([a-z0-9-]+)"', locked, re.MULTILINE))
     assert "pymongo" in distributions

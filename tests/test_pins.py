@@ -105,7 +105,7 @@ def test_the_pipelines_install_what_is_locked() -> None:
 def test_every_lock_is_looked_up(tmp_path: Path) -> None:
     """Those of the projects for each runtime and processor on offer."""
     projects = set(refresh.locked_answers())
-    assert projects == set(TEMPLATE.glob("templates/locks/*"))
+    assert projects == set(TEMPLATE.glob("templates/uv.lock/*"))
     exported = [tmp_path / f"{it.stem}.{kind}.txt" for it in projects for kind in ("lambda", "dev")]
     for path in exported:
         path.touch()

@@ -1,28 +1,30 @@
-"""Where things stand in the template, and how answers decide: docs/architecture.md has the rules."""
+"""Where things stand in the template, and how answers decide.
 
-import re
+The rules are in docs/architecture.md.
+"""
+
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-import pytest
 from jinja2 import Environment, nodes
 
 from tests.support.baking import OPTIONS, TEMPLATE
 
 PROJECT = TEMPLATE / "{{cookiecutter.project_slug}}"
 PARTS = TEMPLATE / "templates"
-JINJA = Environment(autoescape=False)  # noqa: S701 (parses only)
-INCLUDE = re.compile(r"""\b(?:include|import|from)\s+(["'].+?)(?:\s+(?:ignore|as|import|with)\b|-?%})""")
+JINJA = Environment()  # noqa: S701 (it renders nothing)
 
 
-def sources() -> Iterator[Path]:
-    """Yield every file that Jinja renders into a project, or a part of one."""
-    for root in (PROJECT, PARTS):
-        yield from (it for it in sorted(root.rglob("*")) if it.is_file() and it.suffix != ".lock")
-
-
-def name_of(path: Path) -> str:
-    return path.relative_to(TEMPLATE).as_posix()
+def parse(root: Path) -> dict[str, nodes.Template]:
+    """Return the syntax tree of each file of the project's folder, or of its parts."""
+    return {
+        path.relative_to(root).as_posix().replace("{{cookiecutter.__package}}/", ""): JINJA.parse(
+            path.read_text("utf-8")
+        )
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
 
 
 def answers_in(node: nodes.Node) -> set[str]:
@@ -32,23 +34,52 @@ def answers_in(node: nodes.Node) -> set[str]:
 
 
 def defaults(tree: nodes.Template) -> Iterator[tuple[int, str]]:
-    """Yield line and answer wherever a choice that nobody thought of would inherit an `else`."""
+    """Yield line and answer wherever a value that nobody thought of would inherit an `else`."""
     for it in tree.find_all(nodes.Assign):
-        values = it.node.items if isinstance(it.node, nodes.Tuple) else [it.node]
-        for value in values:
+        for value in it.node.items if isinstance(it.node, nodes.Tuple) else [it.node]:
             if isinstance(value, nodes.Compare | nodes.And | nodes.Or | nodes.Not):
                 yield from ((it.lineno, answer) for answer in answers_in(value))
-    for it in tree.find_all((nodes.If, nodes.CondExpr)):
-        otherwise = it.else_ if isinstance(it, nodes.If) else it.expr2
-        if otherwise:
-            tests = [it.test] + [other.test for other in getattr(it, "elif_", [])]
-            yield from ((it.lineno, answer) for test in tests for answer in answers_in(test))
+    for block in tree.find_all(nodes.If):
+        if block.else_:
+            for test in (block.test, *(it.test for it in block.elif_)):
+                yield from ((block.lineno, answer) for answer in answers_in(test))
+    for expression in tree.find_all(nodes.CondExpr):
+        if expression.expr2:
+            yield from ((expression.lineno, answer) for answer in answers_in(expression.test))
 
 
-def test_no_choice_is_what_is_left_over() -> None:
+def pattern(name: nodes.Node) -> str:
+    """Return what names an include may have, such as `infra/network.py/*-*.py`."""
+    if isinstance(name, nodes.Const):
+        return str(name.value)
+    return "".join(map(pattern, name.nodes)) if isinstance(name, nodes.Concat) else "*"
+
+
+def included(tree: nodes.Template) -> list[str]:
+    """Return the patterns of what a file includes and imports."""
+    kinds: tuple[type[nodes.Node], ...] = (nodes.Include, nodes.Import, nodes.FromImport)
+    return [pattern(getattr(it, "template")) for it in tree.find_all(kinds)]  # noqa: B009
+
+
+def test_no_value_is_what_is_left_over() -> None:
     faults = [
-        f"{name_of(path)}:{line}: {answer}"
-        for path in sources()
-        for line, answer in defaults(JINJA.parse(path.read_text("utf-8")))
+        f"{root.name}/{name}:{line}: {answer}"
+        for root in (PROJECT, PARTS)
+        for name, tree in parse(root).items()
+        for line, answer in defaults(tree)
     ]
     assert faults == []
+
+
+def test_a_part_stands_in_the_folder_of_its_file() -> None:
+    files, parts = parse(PROJECT), parse(PARTS)
+    users = {name: included(tree) for name, tree in (files | parts).items()}
+    for part in parts:
+        if "/" not in part or part.startswith("cdk/"):  # for several files
+            continue
+        # What is beside the folders of files is for those files.
+        rooms = [str(it) for it in Path(part).parents if str(it) in files]
+        room = rooms[0] if rooms else Path(part).parents[-2].as_posix()
+        own = [it for it in users if it == room or it.startswith(f"{room}/")]
+        used = [name for name in own if any(fnmatchcase(part, it) for it in users[name])]
+        assert used, f"{part} is no part of {room}"

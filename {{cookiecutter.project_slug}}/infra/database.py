@@ -1,1 +1,1 @@
-{% include 'infra/database/' ~ cookiecutter.auth ~ '-' ~ cookiecutter.atlas_setup ~ '.py' -%}
+{% include 'infra/database.py/' ~ cookiecutter.auth ~ '-' ~ cookiecutter.atlas_setup ~ '.py' -%}

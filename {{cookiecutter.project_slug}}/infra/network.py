@@ -1,5 +1,5 @@
 {%- from 'service.j2' import secret_endpoint with context -%}
-{% include 'infra/network/' ~ cookiecutter.network ~ '-' ~ cookiecutter.atlas_setup ~ '.py' ignore missing -%}
+{% include 'infra/network.py/' ~ cookiecutter.network ~ '-' ~ cookiecutter.atlas_setup ~ '.py' ignore missing -%}
 {% if secret_endpoint -%}
-{% include 'infra/network/secrets_manager.py' -%}
+{% include 'infra/network.py/secrets_manager.py' -%}
 {% endif -%}

@@ -19,4 +19,4 @@ from infra.service import add_service
 from infra.settings import Settings
 
 
-{% include 'infra/stack/' ~ variant ~ '.py' -%}
+{% include 'infra/stack.py/' ~ variant ~ '.py' -%}

@@ -1,1 +1,1 @@
-{% include 'scripts/deploy/environment/' ~ cookiecutter.iac ~ '.py' -%}
+{% include 'scripts/environment.py/' ~ cookiecutter.iac ~ '.py' -%}

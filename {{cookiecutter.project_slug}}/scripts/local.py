@@ -1,3 +1,4 @@
+{%- from 'service.j2' import secret with context -%}
 """Serves the API on this machine: uvicorn takes the requests, handlers get them as events.
 
     python scripts/local.py [PORT]
@@ -52,7 +53,7 @@ ONE_AT_A_TIME = ThreadPoolExecutor(max_workers=1)  # as in an execution environm
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-{% include 'scripts/local/' ~ cookiecutter.layout ~ '.py' %}
+{% include 'scripts/local.py/' ~ cookiecutter.layout ~ '.py' %}
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
     """Respond to a request, as an ASGI application. uvicorn logs what it raises: that is a 500."""
@@ -160,7 +161,7 @@ def main() -> None:
         if not os.environ.get("MONGODB_URI"):
             print(f"A throwaway MongoDB is at {uri}", flush=True)
         os.environ |= ENVIRONMENT | {"MONGODB_URI": uri}
-{%- if cookiecutter.auth == "password" %}
+{%- if secret %}
         os.environ.pop("MONGODB_SECRET_ARN", None)  # the URI says it all
 {%- endif %}
         options = ["--app-dir", str(SOURCE), "--reload", "--reload-dir", str(SOURCE)]

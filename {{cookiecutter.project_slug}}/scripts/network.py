@@ -1,1 +1,1 @@
-{% include 'scripts/deploy/network/' ~ cookiecutter.network ~ '-' ~ cookiecutter.atlas_setup ~ '.py' -%}
+{% include 'scripts/network.py/' ~ cookiecutter.network ~ '-' ~ cookiecutter.atlas_setup ~ '.py' -%}

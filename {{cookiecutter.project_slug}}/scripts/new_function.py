@@ -89,7 +89,7 @@ from typing import Any
 def test_returns_the_connected_database(invoke: Callable[..., Any], database: str) -> None:
     assert invoke("new-function") == {"database": database, "ping": 1.0}
 '''
-{% include 'scripts/new_function/' ~ layout ~ '-' ~ cookiecutter.iac ~ '.py' %}
+{% include 'scripts/new_function.py/' ~ layout ~ '-' ~ cookiecutter.iac ~ '.py' %}
 
 def main(name: str = "", route: str = "") -> None:
     """Add a function, or end the program with a sentence before anything is written."""

@@ -1,1 +1,1 @@
-{% include 'app/' ~ cookiecutter.layout ~ '.py' ignore missing -%}
+{% include 'src/app.py/' ~ cookiecutter.layout ~ '.py' ignore missing -%}

@@ -1,0 +1,75 @@
+{%- from 'service.j2' import secret with context -%}
+"""The way to Atlas: a route between the two networks, which are peered."""
+
+from typing import Any
+
+from aws_cdk import Acknowledgment, Annotations, Aws, CfnOutput, Stack, Validations
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+{%- if secret %}
+from aws_cdk import aws_secretsmanager as secretsmanager
+{%- endif %}
+from awscdk_resources_mongodbatlas import (
+    AccessListDefinition,
+    CfnNetworkPeering,
+    CfnProjectIpAccessList,
+)
+from constructs import Construct
+
+from infra.settings import Settings
+
+{% include 'infra/network.py/vpc.py' %}
+
+class Network(Construct):
+    """Private subnets, whose only way out leads to the Atlas project's network."""
+
+    def __init__(self, stack: Stack, settings: Settings) -> None:
+        super().__init__(stack, "Network")
+        private = ec2.SubnetConfiguration(
+            name="Private", cidr_mask=24, subnet_type=ec2.SubnetType.PRIVATE_ISOLATED
+        )
+        self.vpc = get_vpc(self, settings, subnet_configuration=[private])
+        calls = "Functions may call MongoDB and endpoints of this VPC; nothing may call them"
+        self.functions = make_group(self, "FunctionSecurityGroup", self.vpc, calls)
+        groups = [self.functions]
+        self.placement = {"vpc": self.vpc, "security_groups": groups, "initial_policy": [ATTACH]}
+        atlas = ec2.Peer.ipv4(settings.atlas_cidr)
+        self.functions.add_egress_rule(atlas, ec2.Port.tcp_range(27015, 27017), "MongoDB")
+
+        vpc_cidr = settings.existing_vpc_cidr or settings.vpc_cidr
+        CfnProjectIpAccessList(
+            self,
+            "AtlasAccessList",
+            profile=settings.atlas_profile,
+            project_id=settings.atlas_project_id,
+            access_list=[AccessListDefinition(cidr_block=vpc_cidr, comment=stack.stack_name)],
+        )
+        peering = CfnNetworkPeering(
+            self,
+            "AtlasPeering",
+            profile=settings.atlas_profile,
+            project_id=settings.atlas_project_id,
+            container_id=settings.atlas_container_id,
+            accepter_region_name=Aws.REGION,
+            aws_account_id=Aws.ACCOUNT_ID,
+            vpc_id=self.vpc.vpc_id,
+            route_table_cidr_block=vpc_cidr,
+        ).attr_connection_id
+        self._route(settings, peering)
+        CfnOutput(stack, "PeeringConnectionId", value=peering)
+        CfnOutput(stack, "VpcId", value=self.vpc.vpc_id)
+        CfnOutput(stack, "VpcCidr", value=vpc_cidr)
+
+    def _route(self, settings: Settings, peering: str) -> None:
+        """Route what is for Atlas through the peering, in each route table."""
+        tables = [it.route_table.route_table_id for it in self.vpc.isolated_subnets]
+        if settings.vpc_id:
+            tables = [settings.route_table_id_a, settings.route_table_id_b]
+        for name, table in zip("AB", dict.fromkeys(filter(None, tables)), strict=False):
+            ec2.CfnRoute(
+                self,
+                f"AtlasRoute{name}",
+                route_table_id=table,
+                destination_cidr_block=settings.atlas_cidr,
+                vpc_peering_connection_id=peering,
+            )

@@ -1,0 +1,45 @@
+"""Who may log in to the database: the secret's user, with no more rights than it needs."""
+
+import json
+
+import boto3
+from atlas import Atlas, Item
+from environment import Environment
+
+# What the service may read and write.
+DATABASES = [{{ cookiecutter.__database_name_literal }}]
+ROLE = "readWrite"
+
+
+def check(atlas: Atlas, environment: Environment, cluster: str) -> str:
+    """Atlas needs nothing before the deploy."""
+    return ", ".join(f"{ROLE} on {it}" for it in DATABASES)
+
+
+def grant(atlas: Atlas, environment: Environment, cluster: str, outputs: dict[str, str]) -> str:
+    """Make the secret's user a database user, with the rights it needs and no others."""
+    manager = boto3.client("secretsmanager", region_name=environment.region)
+    arn = outputs["DatabaseSecretArn"]
+    secret = json.loads(manager.get_secret_value(SecretId=arn)["SecretString"])
+    name = secret["username"]
+    users = find_users(atlas, "admin")
+    if name in users and users[name].get("description") not in (None, "", arn):
+        # Of a secret that was deleted with its stack, so the password is another.
+        atlas.run("dbusers", "delete", name, "--authDB", "admin", "--force")
+        del users[name]
+    if name not in users:
+        # Without --password, the Atlas CLI reads it from its input: no process list shows it.
+        create = ["dbusers", "create", "--username", name, "--desc", arn, *rights_on(cluster)]
+        atlas.run(*create, secret=secret["password"])
+    elif not has_rights(users[name], cluster):
+        atlas.run("dbusers", "update", name, "--authDB", "admin", *rights_on(cluster))
+    return told(name, users)
+
+
+def revoke(atlas: Atlas, environment: Environment, outputs: dict[str, str]) -> None:
+    """Delete that user."""
+    if environment.stack in find_users(atlas, "admin"):  # the name in the secret
+        atlas.run("dbusers", "delete", environment.stack, "--authDB", "admin", "--force")
+
+
+{% include 'scripts/access.py/rights.py' -%}

@@ -1,0 +1,40 @@
+"""The way to Atlas: a peering of the VPC with the Atlas project's network."""
+
+import boto3
+from atlas import Atlas, Failure, Item, wait_for
+from environment import Environment
+
+PRIVATE = True
+
+
+def prepare(atlas: Atlas, environment: Environment, new: bool) -> str:
+    """Deploy with the range of the Atlas project's network."""
+    cidr = str(container(atlas, environment.region)["atlasCidrBlock"])
+    environment.settings["AtlasCidr"] = cidr
+    return cidr
+
+
+def connect(atlas: Atlas, environment: Environment, cluster: str, outputs: dict[str, str]) -> str:
+    """Peer the VPC with Atlas's network, and deploy with a route through the peering."""
+    vpc, cidr = outputs["VpcId"], outputs["VpcCidr"]
+    allow(atlas, cidr, "cidrBlock", environment.stack)
+    if not peerings(atlas, vpc):
+        create = ["networking", "peering", "create", "aws", "--accountId", environment.account]
+        create += ["--region", environment.region, "--vpcId", vpc, "--routeTableCidrBlock", cidr]
+        atlas.run(*create, "--atlasCidrBlock", outputs["AtlasCidr"])
+    connection = accept(atlas, environment.region, vpc)
+    environment.settings["PeeringConnectionId"] = connection
+    return connection
+
+
+def remove(atlas: Atlas, environment: Environment, outputs: dict[str, str]) -> None:
+    """End the peering, and take the VPC's range from the IP access list."""
+    for peering in peerings(atlas, outputs.get("VpcId", "")):
+        atlas.run("networking", "peering", "delete", peering["id"], "--force")
+    disallow(atlas, outputs.get("VpcCidr", ""), environment.stack)
+    environment.settings.pop("PeeringConnectionId", None)
+
+
+{% include 'scripts/network.py/access_list.py' %}
+
+{% include 'scripts/network.py/peerings.py' -%}
