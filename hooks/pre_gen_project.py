@@ -55,12 +55,14 @@ PACKAGE = "src/" + ANSWERS["__package"]
 SEVERAL = {"layout": ["multi", "multi-lambda"]}
 CDK = {"iac": ["cdk"]}
 SAM = {"iac": ["sam"]}
+JWT = {"api_auth": ["jwt"]}
 VPC = {"network": ["private-endpoint", "peering", "nat"]}
 
 # Every file that some projects don't have, and the answers of those that do.
 VARIANTS: dict[str, dict[str, list[str]]] = {
     f"{PACKAGE}/app.py": {"layout": ["single", "multi"]},
     f"{PACKAGE}/api.py": SEVERAL,
+    f"{PACKAGE}/caller.py": JWT,
     f"{PACKAGE}/client.py": SEVERAL,
     f"{PACKAGE}/functions/__init__.py": SEVERAL,
     f"{PACKAGE}/functions/create_indexes.py": SEVERAL,
@@ -71,6 +73,7 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
     f"{PACKAGE}/items.py": SEVERAL,
     "scripts/new_function.py": SEVERAL,
     "tests/test_app.py": {"layout": ["single"]},
+    "tests/test_caller.py": JWT,
     "tests/test_items.py": SEVERAL,
     "tests/test_rotation.py": {"auth": ["password"]},
     "template.yaml": SAM,

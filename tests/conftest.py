@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.atlas import Atlas
-from tests.support.baking import CORE, OPTIONS, BakedProject, bake, combinations
+from tests.support.baking import API_AUTH, CORE, BakedProject, bake, combinations
 from tests.support.cloudformation import Plan, Template, plan
 from tests.support.cpu_share import why_not
 from tests.support.local_aws import LocalAws
@@ -100,10 +100,9 @@ def deploy_of(expanded: Expand, syntheses: Callable[..., Synthesis]) -> DeployOf
     """`deploy_of("existing", answers)`: what a deploy makes, with the values of a scenario."""
 
     def get(scenario: str, answers: dict[str, str]) -> Plan:
-        defaults = {name: choices[0] for name, choices in OPTIONS.items()}
         if answers.get("iac") == "cdk":
             return plan(syntheses(scenario, answers).template)
-        return plan(expanded(**answers), **scenarios(defaults | answers)[scenario])
+        return plan(expanded(**answers), **scenarios(answers)[scenario])
 
     return get
 
@@ -116,13 +115,14 @@ def syntheses(baked: Baker, once: Once, shared: Path) -> Callable[..., Synthesis
     """
 
     def synthesis(scenario: str, project: BakedProject) -> Synthesis:
-        name = "-".join(project.answers[name] for name in CORE)
+        name = "-".join(project.answers[name] for name in (*CORE, "api_auth"))
         settings = scenarios(project.answers)[scenario]
         return Synthesis(project, settings, shared / "cdk.out" / scenario / name)
 
     def get(scenario: str, answers: dict[str, str]) -> Synthesis:
         def synthesise_all() -> None:
-            every = (baked(**it.values[0]) for it in combinations() if it.values[0]["iac"] == "cdk")
+            answers = (it.values[0] for it in [*combinations(), *API_AUTH])
+            every = (baked(**it) for it in answers if it["iac"] == "cdk")
             with_it = (project for project in every if scenario in scenarios(project.answers))
             synthesise([synthesis(scenario, project) for project in with_it])
 

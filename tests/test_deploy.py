@@ -74,18 +74,22 @@ def test_deploys_with_the_files_of_other_answers_beside(
 
 
 @contextmanager
-def deployed(project: BakedProject, atlas: Atlas, aws: LocalAws) -> Iterator[dict[str, str]]:
+def deployed(
+    project: BakedProject, atlas: Atlas, aws: LocalAws, **parameters: str
+) -> Iterator[dict[str, str]]:
     """Build and deploy the project, yield the stack's outputs, delete the stack."""
     environment = aws.environment | UV
-    host = f"ClusterHost={atlas.host}"
+    values = {"ClusterHost": atlas.host, **parameters}
+    given = [f"{name}={value}" for name, value in values.items()]
     if project.answers["iac"] == "sam":
         project.run(SAM, "build", env=environment)
-        deploy = [SAM, "deploy", "--no-confirm-changeset", "--parameter-overrides", host]
+        deploy = [SAM, "deploy", "--no-confirm-changeset", "--parameter-overrides", *given]
         delete = [SAM, "delete", "--no-prompts"]
     else:
-        project.run(*CDK, "bootstrap", "--context", host, env=environment)
-        deploy = [*CDK, "deploy", "--require-approval", "never", "--context", host]
-        delete = [*CDK, "destroy", "--force", "--context", host]
+        context = [word for it in given for word in ("--context", it)]
+        project.run(*CDK, "bootstrap", *context, env=environment)
+        deploy = [*CDK, "deploy", "--require-approval", "never", *context]
+        delete = [*CDK, "destroy", "--force", *context]
     project.run(*deploy, env=environment)
     yield aws.outputs(project.answers["project_slug"])
     project.run(*delete, env=environment)

@@ -21,7 +21,7 @@ import yaml
 from tests.conftest import Baker
 from tests.support.atlas import Atlas
 from tests.support.atlas_control_plane import ControlPlane
-from tests.support.baking import TEMPLATE, bake, combinations
+from tests.support.baking import API_AUTH, TEMPLATE, bake, combinations
 from tests.support.desk import Desk
 from tests.support.documents import Document, documents, template_documents
 from tests.support.here import HERE, SAM, UV
@@ -52,6 +52,8 @@ APART = {
     r"repository=\$\(gh .*|(sam|aws cloudformation) deploy --template.*deploy-role\.yaml .*": (
         "test_pipelines.py: Run the command of docs/github.md"
     ),
+    r'make deploy options="--jwt-.*': "test_bearer_tokens.py: def test_make_deploy_",
+    r'token=.*|curl --header "Authorization: Bearer .*': "test_bearer_tokens.py: def follow(",
     r"make deploy env=\w+": "test_deploy_command.py: def test_environments_have_their_own(",
     r"gh variable set .*": "test_pipelines.py: variables = {",
     r"uvx cruft (link|update) .*": "test_updates.py: def test_a_project_made_without_cruft(",
@@ -89,7 +91,7 @@ def matches(table: Mapping[str, str], command: str) -> bool:
 def readmes(baked: Baker) -> dict[str, Document]:
     """Documents of the projects that differ in what they show."""
     answers = [it.values[0] for it in combinations()]
-    answers += [it.values[0] for it in combinations("ci", "iac", "layout")]
+    answers += [it.values[0] for it in [*combinations("ci", "iac", "layout"), *API_AUTH]]
     found = {}
     for each in answers:
         for document in documents(baked(**each).path):

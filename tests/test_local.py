@@ -139,7 +139,13 @@ def handler_of(project: BakedProject) -> tuple[Path, str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answers", combinations("layout", "auth"))
+@pytest.mark.parametrize(
+    "answers",
+    [
+        *combinations("layout", "auth"),
+        pytest.param({"api_auth": "jwt", "layout": "single"}, id="jwt/single"),
+    ],
+)
 def test_serves(answers: dict[str, str], mongod: Mongod, tmp_path: Path) -> None:
     project = bake(tmp_path, **answers)
     database = f"local_{uuid.uuid4().hex[:8]}"
@@ -153,6 +159,8 @@ def test_serves(answers: dict[str, str], mongod: Mongod, tmp_path: Path) -> None
         assert local.call("PUT", "/items")[0] == 404
         assert local.terminal.count('"ConnectionsOpened":[1.0]') == 1  # for all of it
         assert "throwaway" not in local.terminal
+        unverified = "Bearer tokens aren't verified here, nor asked for.\n" in local.terminal
+        assert unverified == (project.answers["api_auth"] == "jwt")
         password = mongod.root_password
         assert password
         assert password not in local.terminal

@@ -12,14 +12,17 @@ from typing import Any
 import pytest
 
 from tests.conftest import DeployOf
-from tests.support.baking import CORE, combinations
+from tests.support.baking import API_AUTH, CORE, combinations
 from tests.support.cloudformation import Plan
 from tests.support.effects import ADDED, UNSEEN, added, effects
 from tests.support.parameters import scenarios
 
 pytestmark = pytest.mark.slow
 
-SAME = combinations(*(name for name in CORE if name != "iac"))
+SAME = [
+    *combinations(*(name for name in CORE if name != "iac")),
+    *(it for it in API_AUTH if it.values[0]["iac"] == "sam"),
+]
 DEPLOYS: dict[str, tuple[dict[str, str], str]] = {
     f"{it.id}/{scenario}": (it.values[0], scenario)
     for it in SAME
@@ -39,7 +42,7 @@ def test_sam_and_cdk_do_the_same(
     subnet, describe, method = ADDED
     new_nat = answers["network"] == "nat" and scenario.startswith("new")
     assert (subnet in found) == new_nat
-    assert (describe in found) == (answers["auth"] == "password")
+    assert (describe in found) == (answers.get("auth") == "password")
     assert method in found
     assert cdk.keys() == sam.keys()
     for section in sam:

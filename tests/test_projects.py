@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Baker
-from tests.support.baking import TIDY, combinations
+from tests.support.baking import API_AUTH, TIDY, combinations
 from tests.support.here import SAM
 from tests.support.mongod import Mongod, mongod_binary
 from tests.support.once import Once
@@ -18,7 +18,7 @@ PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answers", combinations())
+@pytest.mark.parametrize("answers", [*combinations(), *API_AUTH])
 def test_passes_the_type_checker(
     answers: dict[str, str], baked: Baker, mypy_cache: str, once: Once
 ) -> None:
@@ -31,7 +31,7 @@ def test_passes_the_type_checker(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answers", combinations())
+@pytest.mark.parametrize("answers", [*combinations(), *API_AUTH])
 def test_passes_its_own_tests(
     answers: dict[str, str], baked: Baker, mongod: Mongod, once: Once
 ) -> None:
@@ -51,7 +51,7 @@ def test_passes_its_own_tests(
 
 
 INFRA_TESTS = "tests/test_infra.py"
-CDK = [it for it in combinations() if it.values[0]["iac"] == "cdk"]
+CDK = [it for it in [*combinations(), *API_AUTH] if it.values[0]["iac"] == "cdk"]
 
 # Loading the CDK takes seconds, and a project's tests of its app less than one: a process runs
 # those of many, from another folder, and forgets each project's own modules before the next.
@@ -122,7 +122,10 @@ def test_its_own_tests_say_what_to_do_without_mongodb(baked: Baker, tmp_path: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answers", [*combinations("layout", "auth"), *combinations("network")])
+@pytest.mark.parametrize(
+    "answers",
+    [*combinations("layout", "auth"), *combinations("network"), *combinations("api_auth")],
+)
 def test_is_a_valid_sam_template(answers: dict[str, str], baked: Baker) -> None:
     env = {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
     baked(**answers).run(SAM, "validate", "--lint", env=env)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Baker
-from tests.support.baking import BakedProject, combinations
+from tests.support.baking import API_AUTH, BakedProject, combinations
 from tests.support.mongod import Mongod
 from tests.support.templates import cdk_template, sam_template
 
@@ -59,7 +59,11 @@ def copy(project: BakedProject, folder: Path) -> BakedProject:
 @pytest.mark.slow  # for their number
 @pytest.mark.parametrize(
     "answers",
-    [*combinations("layout", "auth", "iac"), *combinations("iac", "network", "atlas_setup")],
+    [
+        *combinations("layout", "auth", "iac"),
+        *combinations("iac", "network", "atlas_setup"),
+        *API_AUTH,
+    ],
 )
 def test_each_recipe_applies(answers: dict[str, str], baked: Baker, tmp_path: Path) -> None:
     """Alone, without a fixer after it."""

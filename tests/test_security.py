@@ -166,6 +166,7 @@ def test_checkov(expanded: Expand, tmp_path: Path, figure: Callable[[str], None]
         *(it.values[0] for it in combinations("auth", "network", "atlas_setup")),
         *(it.values[0] | {"iac": "cdk", "auth": "password"} for it in combinations("network")),
         {"layout": "multi-lambda"},
+        {"api_auth": "jwt"},
     ]
     templates = {f"{'-'.join(it.values())}.json": json.dumps(expanded(**it)) for it in shapes}
 

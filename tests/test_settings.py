@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import Baker, Expand
-from tests.support.baking import TEMPLATE, BakedProject, bake, combinations
+from tests.support.baking import API_AUTH, TEMPLATE, BakedProject, bake, combinations
 from tests.support.cloudformation import Template
 from tests.support.here import UV
-from tests.support.parameters import existing_vpc, required
+from tests.support.parameters import existing_vpc, scenarios
 from tests.support.templates import run_cdk
 from tests.test_deploy import CDK
 from tests.test_networks import BAD
@@ -24,6 +24,7 @@ Context = dict[str, Any]
 Read = Callable[[Answers, list[Context]], list[Any]]
 
 MATRIX = combinations("auth", "network", "atlas_setup")
+EVERY = [*MATRIX, *(it for it in API_AUTH if it.values[0]["iac"] == "cdk")]
 WITH_VPC = [it for it in MATRIX if it.values[0]["network"] != "public"]
 NAT = {"network": "nat", "atlas_setup": "cli"}
 HOST = {"ClusterHost": "cluster0.ab1cd.mongodb.net"}
@@ -55,7 +56,7 @@ def read(baked: Baker) -> Read:
     """
 
     def get(answers: Answers, contexts: list[Context]) -> list[Any]:
-        project = baked(**answers, iac="cdk")
+        project = baked(**answers | {"iac": "cdk"})
         text = json.dumps([str(project.path), [{**context_of(project), **it} for it in contexts]])
         done = run_cdk(_READ, text)
         assert done.returncode == 0, done.stderr
@@ -70,18 +71,18 @@ def context_of(project: BakedProject) -> Context:
 
 
 def needed(answers: Answers) -> Context:
-    return required(answers["network"], answers["atlas_setup"])
+    return scenarios(answers)["new"]
 
 
 def spelled(name: str) -> str:
     return "".join(word.capitalize() for word in name.split("_"))
 
 
-@pytest.mark.parametrize("answers", MATRIX)
+@pytest.mark.parametrize("answers", EVERY)
 def test_settings_are_sams_parameters(answers: Answers, expanded: Expand, read: Read) -> None:
     """With the same names, defaults and patterns. The name of the stack is samconfig.toml's."""
     [fields] = read(answers, [])
-    parameters: Template = expanded(**answers, iac="sam")["Parameters"]
+    parameters: Template = expanded(**answers | {"iac": "sam"})["Parameters"]
     found: dict[str, Any] = {spelled(name): (default, it) for name, default, it in fields}
     del found["StackName"]
     assert found.keys() == parameters.keys()
@@ -99,7 +100,7 @@ def test_a_malformed_setting_is_refused(read: Read) -> None:
     """By each project that has it, in a sentence with its name and without the value."""
     bad = [*BAD, ("ReservedConcurrency", "many", ""), ("AlarmTopicArn", "alarms", "an SNS topic")]
     judged = set()
-    for combination in MATRIX:
+    for combination in EVERY:
         answers = combination.values[0]
         fields, *_ = read(answers, [])
         names = {spelled(name) for name, *_ in fields}
@@ -113,7 +114,7 @@ def test_a_malformed_setting_is_refused(read: Read) -> None:
     assert judged == {name for name, *_ in bad}
 
 
-@pytest.mark.parametrize("answers", MATRIX)
+@pytest.mark.parametrize("answers", EVERY)
 def test_what_is_missing_is_said(answers: Answers, read: Read) -> None:
     """As a project is baked, cdk.json names what it needs, empty; a first deploy says so."""
     [_, said] = read(answers, [{}])

@@ -8,6 +8,7 @@ from jinja2 import TemplateNotFound, UndefinedError
 
 from tests.conftest import Baker
 from tests.support.baking import (
+    API_AUTH,
     CORE,
     OPTIONS,
     TEMPLATE,
@@ -41,6 +42,10 @@ TRACES: dict[str, dict[str, str]] = {
     "atlas_setup": {
         "cli": r"dbusers",
         "stack": r"MongoDB::Atlas|AtlasProjectId|atlas-bootstrap|resources_mongodbatlas",
+    },
+    "api_auth": {
+        "iam": r"SigV4|IamAuthorizer|execute-api:Invoke",
+        "jwt": r"Jwt|bearer|caller_of|test_caller|CORS",
     },
     "ci": {"github": r"github\.com/actions|\bgh\b|dependabot|workflow", "none": r"(?!)"},
 }
@@ -76,7 +81,7 @@ def traces(project: BakedProject) -> list[str]:
 
 
 @pytest.mark.slow  # for their number
-@pytest.mark.parametrize("answers", [*combinations(), *combinations("ci")])
+@pytest.mark.parametrize("answers", [*combinations(), *combinations("ci"), *API_AUTH])
 def test_no_trace_of_other_answers(baked: Baker, answers: dict[str, str]) -> None:
     assert traces(baked(**answers)) == []
 
@@ -100,7 +105,7 @@ def test_no_trace_of_the_authors(baked: Baker, answers: dict[str, str]) -> None:
     assert [line for line in lines(baked(**answers)) if pattern.search(line)] == []
 
 
-@pytest.mark.parametrize("option", [name for name in CORE if name != "iac"])
+@pytest.mark.parametrize("option", [name for name in (*CORE, "api_auth") if name != "iac"])
 def test_no_choice_is_the_default_of_sams_template(option: str) -> None:
     """A new one that nobody has written a file for doesn't come out as another."""
     with pytest.raises((TemplateNotFound, UndefinedError)):

@@ -50,6 +50,19 @@ CORE = tuple(
 )
 """The options whose product is tested in full; the others are covered pairwise."""
 
+API_AUTH: list[Any] = [
+    pytest.param(
+        {"api_auth": api_auth, "layout": layout, "iac": iac, "network": network},
+        id="/".join((api_auth, layout, iac, network)),
+    )
+    for api_auth in OPTIONS["api_auth"][1:]
+    for layout, network in zip(
+        OPTIONS["layout"], itertools.cycle(reversed(OPTIONS["network"])), strict=False
+    )
+    for iac in OPTIONS["iac"]
+]
+"""Who may call the API if not the default: with each layout and tool, and a network."""
+
 COOKIECUTTERS = {
     "current": Path(sys.executable),
     "2.6": TEMPLATE / ".tools/cookiecutter-2.6/bin/python",

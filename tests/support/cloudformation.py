@@ -58,9 +58,14 @@ def expand(template: Template) -> Template:
     """Apply the transforms, as CloudFormation does."""
     template = copy.deepcopy(unroll(template))
     template["Globals"]["Function"]["CodeUri"] = "s3://bucket/code.zip"
+    parameters = template["Parameters"]
+    # SAM resolves some of them, by the values of a deploy: `plan` has those.
+    template["Parameters"] = {name: {**it} for name, it in parameters.items()}
+    for parameter in template["Parameters"].values():
+        parameter.pop("Default", None)
     with mock.patch.dict(os.environ, {"AWS_DEFAULT_REGION": "us-east-1"}):
         expanded: Template = transform(template, {}, SimpleNamespace(load=dict))
-    return expanded
+    return {**expanded, "Parameters": parameters}
 
 
 def plan(template: Template, **given: str) -> Plan:

@@ -133,6 +133,8 @@ class _Effects:
                 return self._substitute(text, self._spell(variables))
             case {"Fn::Join": [separator, parts], **rest} if not rest:
                 return separator.join(self._spell(parts))
+            case {"Fn::Split": [separator, text], **rest} if not rest:
+                return self._spell(text).split(separator)
             case {"Fn::Select": [index, {"Fn::Cidr": [block, _, bits]}], **rest} if not rest:
                 network = ipaddress.ip_network(self._spell(block))
                 return str([*network.subnets(new_prefix=32 - int(bits))][int(index)])
@@ -157,6 +159,7 @@ class _Effects:
         """Tell a resource from the others of its type by what it is."""
         properties = resource.get("Properties", {})
         by = {
+            "AWS::ApiGatewayV2::Authorizer": "Name",
             "AWS::Lambda::Function": "FunctionName",
             "AWS::EC2::Subnet": "CidrBlock",
             "AWS::EC2::SecurityGroup": "GroupDescription",
@@ -278,11 +281,14 @@ class _Effects:
             return it
         body = it.pop("Body")
         assert it.keys() <= {"FailOnWarnings"}, it
-        schemes = body.pop("components")["securitySchemes"]
+        schemes = {
+            name: self._authorization(name, scheme)
+            for name, scheme in body.pop("components")["securitySchemes"].items()
+        }
         for path, methods in body.pop("paths").items():
             for method, operation in methods.items():
-                [[scheme]] = operation.pop("security")
-                assert schemes[scheme] == _SIGNED
+                [[(scheme, scopes)]] = [it.items() for it in operation.pop("security")]
+                assert not scopes
                 integration = operation.pop("x-amazon-apigateway-integration")
                 uri, verb = integration.pop("uri"), integration.pop("httpMethod")
                 assert operation.pop("responses") == {}
@@ -292,7 +298,7 @@ class _Effects:
                 assert verb == "POST"
                 self.found["routes"][f"{method.upper()} {path}"] = {
                     "function": function,
-                    "authorization": "AWS_IAM",
+                    **schemes[scheme],
                     "payload": integration.pop("payloadFormatVersion"),
                     "integration": integration.pop("type").upper(),
                     **operation,
@@ -301,7 +307,35 @@ class _Effects:
         info = body.pop("info")
         assert (info.pop("version"), body.pop("openapi")) == ("1.0", "3.0.1")
         body.pop("tags", None)
-        return {"Name": info.pop("title"), "ProtocolType": "HTTP", **info, **body}
+        if cors := body.pop("x-amazon-apigateway-cors", {}):
+            cors = {"CorsConfiguration": {f"{key[0].upper()}{key[1:]}": cors[key] for key in cors}}
+        return {"Name": info.pop("title"), "ProtocolType": "HTTP", **cors, **info, **body}
+
+    def _authorization(self, name: str, scheme: Properties) -> Properties:
+        """Tell how the routes that name a security scheme of SAM's document are authorized."""
+        if scheme == _SIGNED:
+            return {"authorization": "AWS_IAM"}
+        definition = scheme.pop("x-amazon-apigateway-authorizer")
+        assert scheme == {"type": "oauth2"}
+        self.found["authorizers"][name] = {
+            "type": definition.pop("type").upper(),
+            "identity": [definition.pop("identitySource")],
+            **definition.pop("jwtConfiguration"),
+            **definition,
+        }
+        return {"authorization": "JWT", "AuthorizerId": f"<{name}>"}
+
+    def _add_aws_apigatewayv2_authorizer(self, _: str, it: Properties) -> None:
+        assert it.pop("ApiId") == "<AWS::ApiGatewayV2::Api>"
+        name, configuration = it.pop("Name"), it.pop("JwtConfiguration")
+        self.found["authorizers"][name] = {
+            "type": it.pop("AuthorizerType"),
+            "identity": it.pop("IdentitySource"),
+            "issuer": configuration.pop("Issuer"),
+            "audience": configuration.pop("Audience"),
+            **configuration,
+            **it,
+        }
 
     def _add_aws_apigatewayv2_integration(self, name: str, it: Properties) -> None:
         self._integrations[f"integrations/<{name}>"] = it

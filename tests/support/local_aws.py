@@ -95,10 +95,12 @@ class LocalAws:
         *,
         python: str | Path = sys.executable,  # an interpreter that has awslambdaric and boto3
         concurrency: int = 1000,  # execution environments that the account may have: new ones, 10
+        authority: str | Path = "",  # of certificates that AWS trusts, as PEM
     ) -> None:
         self._concurrency = concurrency
         self._function_environment = dict(function_environment or {})
         self._python = str(python)
+        self._authority = str(authority)
         self._root_key = secrets.token_hex(20)
         self._resources = contextlib.ExitStack()
         self.endpoint = ""  # http://localhost:PORT
@@ -174,7 +176,14 @@ class LocalAws:
         }
 
     def call(
-        self, url: str, method: str, path: str = "/", body: Any = None, *, signed: bool = True
+        self,
+        url: str,
+        method: str,
+        path: str = "/",
+        body: Any = None,
+        *,
+        signed: bool = True,
+        headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Call an HTTP API by its public URL, such as the stack's output ApiUrl.
 
@@ -184,8 +193,8 @@ class LocalAws:
         api_id = (urlsplit(url).hostname or "").partition(".")[0]
         host = f"{api_id}.execute-api.{urlsplit(self.endpoint).netloc}"
         data = b"" if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"} if data else {}
-        request = AWSRequest(method, f"http://{host}{path}", headers, data)
+        kind = {"Content-Type": "application/json"} if data else {}
+        request = AWSRequest(method, f"http://{host}{path}", {**kind, **(headers or {})}, data)
         if signed:
             credentials: Any = self._session.get_credentials()
             SigV4Auth(credentials, "execute-api", self.region).add_auth(request)
@@ -297,6 +306,8 @@ class LocalAws:
             "IOT_MTLS_ENABLED": "0",  # these two would listen on fixed ports
             "SFTP_ENABLED": "0",
         }
+        if self._authority:  # else the system's
+            environment["SSL_CERT_FILE"] = self._authority
         command = [str(_MINISTACK), "-m", "tests.support.local_aws_extras", settings.dumps()]
         with (self._folder / "ministack.log").open("ab") as log:
             return subprocess.Popen(

@@ -2,13 +2,21 @@
 
 from collections.abc import Mapping
 
+from tests.support.baking import OPTIONS
+
 PRIVATE = ["private-endpoint", "peering"]
 """The networks from which only what has an endpoint is reached."""
 
 
-def required(network: str, atlas_setup: str) -> dict[str, str]:
+REQUIRING = ("network", "atlas_setup", "api_auth")
+"""The answers that have parameters without a default."""
+
+
+def required(network: str, atlas_setup: str, api_auth: str = "iam") -> dict[str, str]:
     """Values for the parameters that have no default."""
     values = {"ClusterHost": "cluster0.ab1cd.mongodb.net"}
+    if api_auth == "jwt":
+        values |= {"JwtIssuer": "https://id.example.com", "JwtAudience": "orders,billing"}
     if atlas_setup == "stack":
         values |= {"AtlasProjectId": "5e2211c17a3e5a48f5497de3", "AtlasClusterName": "Cluster0"}
         if network == "peering":
@@ -39,10 +47,13 @@ def scenarios(answers: Mapping[str, str]) -> dict[str, dict[str, str]]:
 
     `new` is the least that a deploy takes, `existing` the least in an existing VPC.
     """
+    answers = {name: choices[0] for name, choices in OPTIONS.items()} | dict(answers)
     network, stack = answers["network"], answers["atlas_setup"] == "stack"
-    new = required(network, answers["atlas_setup"])
+    new = required(network, answers["atlas_setup"], answers["api_auth"])
     topic = "arn:aws:sns:us-east-1:123456789012:alarms"
     chosen = {"ReservedConcurrency": "7", "AlarmTopicArn": topic}
+    if answers["api_auth"] == "jwt":
+        chosen["CorsOrigins"] = "https://app.example.com,http://localhost:5173"
     if stack:
         chosen["AtlasProfile"] = "other"
     if network == "public":

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tests.support.baking import BakedProject
 from tests.support.cloudformation import Plan, Template, expand, plan
-from tests.support.parameters import required
+from tests.support.parameters import REQUIRING, required
 
 # Loading the CDK takes seconds and a stack a tenth of one, so one process synthesises many.
 _SYNTHESISE = """
@@ -52,7 +52,7 @@ def sam_template(project: BakedProject) -> Template:
 
 def cdk_template(project: BakedProject, folder: Path, **settings: str) -> Template:
     """Synthesise a project with iac=cdk into the folder, as for a first deploy, and return it."""
-    settings = required(project.answers["network"], project.answers["atlas_setup"]) | settings
+    settings = required(*(project.answers[it] for it in REQUIRING)) | settings
     synthesis = Synthesis(project, settings, folder)
     synthesise([synthesis])
     return synthesis.template
@@ -77,7 +77,7 @@ def first_deploy(project: BakedProject, folder: Path) -> Plan:
     """Return what the first deploy of a project makes. The folder is for the CDK."""
     if project.answers["iac"] == "cdk":
         return plan(cdk_template(project, folder))
-    values = required(project.answers["network"], project.answers["atlas_setup"])
+    values = required(*(project.answers[it] for it in REQUIRING))
     return plan(sam_template(project), **values)
 
 

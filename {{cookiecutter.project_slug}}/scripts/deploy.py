@@ -22,8 +22,10 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 
 import boto3
+{%- if cookiecutter.api_auth == "iam" %}
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+{%- endif %}
 from botocore.exceptions import BotoCoreError, ClientError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # PYTHONSAFEPATH leaves it out
@@ -87,6 +89,9 @@ class Deployment:
         self.step("AWS", self.find_account)
         self.step("Atlas", self.find_project)
         self.step("Cluster", self.find_cluster)
+{%- if cookiecutter.api_auth == "jwt" %}
+        self.step("Tokens", self.find_issuer)
+{%- endif %}
         name, new = self.cluster["name"], self.status() in GONE
         self.step("Concurrency", self.find_concurrency)
         self.step("Database", access.check, atlas, environment, name)
@@ -294,27 +299,7 @@ class Deployment:
         return wait_for(created, minutes=3)
 {%- endif %}
 
-    def call(self) -> str:
-        """Call the API, signed."""
-        url = self.output("ApiUrl") + "{{ path }}"
-
-        def respond() -> str:
-            signed = AWSRequest("GET", url)
-            credentials: Any = self.session.get_credentials()
-            SigV4Auth(credentials, "execute-api", self.environment.region).add_auth(signed)
-            request = urllib.request.Request(url, headers=dict(signed.headers))  # noqa: S310
-            try:
-                with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
-                    return f"GET {{ path }} returns {response.status} {response.read().decode()}"
-            except HTTPError as error:
-                if error.code != 503:
-                    raise Failure(f"GET {url} returns {error.code}.") from None
-            except URLError:
-                pass  # a new name isn't known everywhere at once
-            return ""
-
-        return wait_for(respond, minutes=3)
-
+{% include 'scripts/deploy/call/' ~ cookiecutter.api_auth ~ '.py' %}
     def count_connections(self) -> str:
         """Ask Atlas how many connections the primary has."""
         size, hosts = tier(self.cluster), self.cluster["connectionStrings"].get("standard", "")
@@ -377,6 +362,10 @@ def main() -> None:
     add("--project", default="", help="name or ID of the Atlas project")
     add("--cluster", help="name of the cluster")
     add("--create-cluster", choices=PRICES, metavar="|".join(PRICES), help="make the cluster")
+{%- if cookiecutter.api_auth == "jwt" %}
+    add("--jwt-issuer", default="", help="who issues the tokens that the API accepts")
+    add("--jwt-audience", default="", help="whom they are for, separated by commas")
+{%- endif %}
     add("--dry-run", action="store_true", help="only say what would be done")
     add("--yes", action="store_true", help="don't ask: what costs or deletes is agreed to")
     options = parser.parse_args()

@@ -164,6 +164,9 @@ def main() -> None:
 {%- if secret %}
         os.environ.pop("MONGODB_SECRET_ARN", None)  # the URI says it all
 {%- endif %}
+{%- if cookiecutter.api_auth == "jwt" %}
+        print("Bearer tokens aren't verified here, nor asked for.", flush=True)
+{%- endif %}
         options = ["--app-dir", str(SOURCE), "--reload", "--reload-dir", str(SOURCE)]
         uvicorn.main(["local:app", *options, "--lifespan", "off", "--port", port])
 

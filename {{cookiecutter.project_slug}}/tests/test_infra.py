@@ -30,9 +30,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     return synthesise(tmp_path_factory.mktemp("cdk.out"))
 
 
-def test_every_route_asks_for_a_signature(template: Template) -> None:
-    template.all_resources_properties("AWS::ApiGatewayV2::Route", {"AuthorizationType": "AWS_IAM"})
-
+{% include 'infra/tests/' ~ cookiecutter.api_auth ~ '.py' %}
 
 def test_functions_hold_no_credentials(template: Template) -> None:
 {%- if auth == "password" %}

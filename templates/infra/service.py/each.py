@@ -23,7 +23,7 @@ def add_service(
     stack: Stack, settings: Settings, database: Database, **placement: Any
 ) -> dict[str, ServiceFunction]:
     """Make the API and the functions; return these by module."""
-    api, code, functions = Api(stack), make_code(), {}
+    api, code, functions = Api({{ {"iam": "stack", "jwt": "stack, settings"}[cookiecutter.api_auth] }}), make_code(), {}
     for module, routes in FUNCTIONS.items():
         name = f"{stack.stack_name}-{module.replace('_', '-')}"
         functions[module] = ServiceFunction(

@@ -33,5 +33,5 @@ def add_service(
         **placement,
     )
     database.connect(function)
-    Api(stack).add(function, ROUTES)
+    Api({{ {"iam": "stack", "jwt": "stack, settings"}[cookiecutter.api_auth] }}).add(function, ROUTES)
     return {"app": function}

@@ -11,6 +11,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from constructs import Node
+{%- if cookiecutter.api_auth == "jwt" %}
+
+ORIGIN = "(https://[a-z0-9.-]+(:[0-9]+)?|http://localhost(:[0-9]+)?)"
+{%- endif %}
 
 
 def setting(pattern: str, must_be: str, default: str | None = None) -> Any:
@@ -34,7 +38,7 @@ class Settings:
     )
     atlas_profile: str = setting("[a-zA-Z0-9_-]+", "of letters, digits, - and _", "default")
 {%- endif %}
-    reserved_concurrency: str = setting(r"\d+", "a number, or 0 for none", "{{ reserved_concurrency }}")
+{% if cookiecutter.api_auth == "jwt" %}{% include 'infra/settings/jwt.py' %}{% endif %}    reserved_concurrency: str = setting(r"\d+", "a number, or 0 for none", "{{ reserved_concurrency }}")
     alarm_topic_arn: str = setting("arn:.+:sns:.+", "the ARN of an SNS topic", "")
 
 

@@ -18,6 +18,9 @@ OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 IPV4 = OCTET + r"(\." + OCTET + "){3}"
 {%- endif %}
 ZONE = "[a-z]{2}(-[a-z]+)+-[0-9][a-z]"
+{%- if cookiecutter.api_auth == "jwt" %}
+ORIGIN = "(https://[a-z0-9.-]+(:[0-9]+)?|http://localhost(:[0-9]+)?)"
+{%- endif %}
 
 
 def setting(pattern: str, must_be: str, default: str | None = None, *, needs: str = "") -> Any:
@@ -94,7 +97,7 @@ class Settings:
         f"sg-{ID}", "the ID of VpcId's security group for Secrets Manager", needs="VpcId"
     )
 {%- endif %}
-    reserved_concurrency: str = setting(r"\d+", "a number, or 0 for none", "{{ reserved_concurrency }}")
+{% if cookiecutter.api_auth == "jwt" %}{% include 'infra/settings/jwt.py' %}{% endif %}    reserved_concurrency: str = setting(r"\d+", "a number, or 0 for none", "{{ reserved_concurrency }}")
     alarm_topic_arn: str = setting("arn:.+:sns:.+", "the ARN of an SNS topic", "")
 
 

@@ -6,6 +6,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+{% if cookiecutter.api_auth == "jwt" -%}
+from .caller import caller_of
+{% endif -%}
 from .connection import RETRY_AFTER, Connection, Unavailable
 
 logger = Logger()
@@ -17,6 +20,10 @@ mongodb = Connection.from_environment()
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle an HTTP API request (payload format 2.0)."""
+{%- if cookiecutter.api_auth == "jwt" %}
+    caller = caller_of(event)
+    logger.append_keys(caller=caller.subject if caller else None)
+{%- endif %}
     try:
         with mongodb.database(context) as db:
             ping = db.command("ping")

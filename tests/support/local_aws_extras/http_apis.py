@@ -10,6 +10,7 @@ from ministack import app  # type: ignore[import-not-found]
 from ministack.core.responses import get_region  # type: ignore[import-not-found]
 from ministack.services import apigateway, lambda_svc  # type: ignore[import-not-found]
 from ministack.services.cloudformation import provisioners  # type: ignore[import-not-found]
+from samtranslator.translator import transform  # type: ignore[import-untyped]
 
 Properties = dict[str, Any]
 Provisioned = tuple[str, dict[str, Any]]
@@ -18,7 +19,9 @@ _METHODS = {"get", "put", "post", "delete", "options", "head", "patch"}
 _ANY = "x-amazon-apigateway-any-method"
 _INTEGRATION = "x-amazon-apigateway-integration"
 _FAILED = '{"message":"Internal Server Error"}'  # all that a caller learns of a failed function
-_UNDERSTOOD = {"openapi", "info", "paths", "components", "security", "tags"}
+_AUTHORIZER = "x-amazon-apigateway-authorizer"
+_CORS = "x-amazon-apigateway-cors"
+_UNDERSTOOD = {"openapi", "info", "paths", "components", "security", "tags", _CORS}
 
 
 def register() -> None:
@@ -40,6 +43,9 @@ def register() -> None:
         if body := properties.get("Body"):
             import_definition(api_id, body)
         endpoint = f"https://{api_id}.execute-api.{get_region()}.amazonaws.com"
+        # ministack keeps it as the template writes it, and reads it as the API does.
+        if cors := properties.get("CorsConfiguration"):
+            apigateway._apis[api_id]["corsConfiguration"] = _decapitalized(cors)
         return api_id, attributes | {"ApiEndpoint": endpoint}
 
     handlers.update({"create": create, "update": update})
@@ -50,6 +56,8 @@ def register() -> None:
         query: Any, route_key: str = "$default", *rest: Any, **options: Any,
     ) -> Any:  # fmt: skip
         owner = options["owner_account_id"], options["owner_region"]
+        if claims := options.get("authorizer_claims"):
+            options["authorizer_claims"] = {name: _claim(it) for name, it in claims.items()}
         if not _may_invoke(integration, owner, api_id, stage, route_key):
             return 500, {"Content-Type": "application/json"}, _FAILED.encode()
         return await invoke(
@@ -58,6 +66,19 @@ def register() -> None:
         )  # fmt: skip
 
     apigateway._invoke_lambda_proxy = invoke_if_permitted
+    transform_by_defaults = transform.transform
+
+    def transform_by_values(template: Properties, *rest: Any) -> Any:
+        """SAM resolves some parameters itself, and ministack doesn't tell it their values."""
+        parameters = template.get("Parameters", {})
+        bare = {
+            name: {key: value for key, value in it.items() if key != "Default"}
+            for name, it in parameters.items()
+        }
+        found = transform_by_defaults({**template, "Parameters": bare}, *rest)
+        return {**found, "Parameters": parameters}
+
+    transform.transform = transform_by_values
     answer_of = lambda_svc.lambda_execute_result_to_api_proxy_response
 
     def answer_or_failure(result: dict[str, Any]) -> Any:
@@ -83,11 +104,19 @@ def import_definition(api_id: str, body: dict[str, Any]) -> None:
     if unknown := body.keys() - _UNDERSTOOD:
         raise ValueError(f"not understood in the API's Body: {', '.join(sorted(unknown))}")
     routes, integrations = {}, {}
+    apigateway._authorizers[api_id] = {
+        name: _authorizer(name, scheme[_AUTHORIZER])
+        for name, scheme in _schemes(body).items()
+        if _AUTHORIZER in scheme
+    }
+    apigateway._apis[api_id].pop("corsConfiguration", None)
+    if cors := body.get(_CORS):
+        apigateway._apis[api_id]["corsConfiguration"] = cors
     for route_key, operation in _operations(body["paths"]):
         integration_id, route_id = uuid.uuid4().hex[:8], uuid.uuid4().hex[:8]
         integrations[integration_id] = {"integrationId": integration_id} | _integration(operation)
         route = {"RouteKey": route_key, "Target": f"integrations/{integration_id}"}
-        route["AuthorizationType"] = _authorization(operation, body)
+        route |= _authorization(operation, body)
         routes[route_id] = {"routeId": route_id} | provisioners._apigw_v2_route_props(route)
     apigateway._routes[api_id] = routes
     apigateway._integrations[api_id] = integrations
@@ -122,14 +151,44 @@ def _integration(operation: dict[str, Any]) -> dict[str, Any]:
     return integration
 
 
-def _authorization(operation: dict[str, Any], body: dict[str, Any]) -> str:
-    """AuthorizationType of an operation: AWS_IAM or NONE."""
+def _schemes(body: dict[str, Any]) -> dict[str, Any]:
+    schemes: dict[str, Any] = body.get("components", {}).get("securitySchemes", {})
+    return schemes
+
+
+def _authorizer(name: str, definition: dict[str, Any]) -> dict[str, Any]:
+    """An authorizer, whose id is the name of its security scheme."""
+    if definition.keys() != {"type", "identitySource", "jwtConfiguration"}:
+        raise ValueError(f"not understood in the API's Body: security scheme {name}")
+    return {
+        "authorizerId": name,
+        "authorizerType": definition["type"].upper(),
+        "name": name,
+        "identitySource": [definition["identitySource"]],
+        "jwtConfiguration": definition["jwtConfiguration"],
+    }
+
+
+def _authorization(operation: dict[str, Any], body: dict[str, Any]) -> Properties:
+    """Properties of a route that say who may use it."""
     requirements = operation.get("security", body.get("security")) or []
-    schemes = body.get("components", {}).get("securitySchemes", {})
-    for name in (name for requirement in requirements for name in requirement):
-        if schemes.get(name, {}).get("x-amazon-apigateway-authtype") != "awsSigv4":
+    for name, scopes in (pair for requirement in requirements for pair in requirement.items()):
+        scheme = _schemes(body).get(name, {})
+        if scheme.get(_AUTHORIZER, {}).get("type") == "jwt":
+            authorizer = {"AuthorizerId": name, "AuthorizationScopes": scopes}
+            return {"AuthorizationType": "JWT", **authorizer}
+        if scheme.get("x-amazon-apigateway-authtype") != "awsSigv4":
             raise ValueError(f"not understood in the API's Body: security scheme {name}")
-    return "AWS_IAM" if requirements else "NONE"
+    return {"AuthorizationType": "AWS_IAM" if requirements else "NONE"}
+
+
+def _decapitalized(properties: Properties) -> Properties:
+    return {name[0].lower() + name[1:]: it for name, it in properties.items()}
+
+
+def _claim(value: Any) -> str:
+    """A claim as events have it: text, also of a number or a list."""
+    return f"[{' '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
 def _may_invoke(

@@ -16,6 +16,9 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import ResponseValid
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, StrictBool, ValidationError, ValidationInfo, field_validator
 
+{% if cookiecutter.api_auth == "jwt" -%}
+from .caller import caller_of
+{% endif -%}
 from .connection import RETRY_AFTER, Unavailable
 
 Handler = Callable[[Any, LambdaContext], Any]
@@ -71,6 +74,10 @@ def make_handler(*routers: Router) -> Handler:
     @logger.inject_lambda_context
     def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
         """Handle a request of the HTTP API (payload format 2.0)."""
+{%- if cookiecutter.api_auth == "jwt" %}
+        caller = caller_of(event)
+        logger.append_keys(caller=caller.subject if caller else None)
+{%- endif %}
         try:
             request = Request.model_validate(event)
         except ValidationError as error:
