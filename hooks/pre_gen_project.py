@@ -133,13 +133,14 @@ STDLIB = """
 # Likewise what the function bundles, what Lambda's runtime client and the tools use, the scripts,
 # and the folders beside the package.
 OTHERS = """
-    access ast_serialize atlas attr attrs aws_cdk aws_lambda_powertools
-    awscdk_resources_mongodbatlas awslambdaric boto3 botocore bson build cattr cattrs cdk_nag click
-    colorama conftest constructs dateutil deploy dist dns environment gridfs h11 infra iniconfig
-    jmespath jsii librt local mongodb mypy mypy_boto3_secretsmanager mypy_extensions mypyc network
-    new_function packaging pathspec pluggy publication py pygments pymongo pymongo_auth_aws pytest
-    ruff runtime_client s3transfer scripts simplejson six snapshot_restore_py src tests tomlkit
-    typeguard typing_extensions urllib3 uvicorn
+    access annotated_types ast_serialize atlas attr attrs aws_cdk aws_lambda_powertools
+    awscdk_resources_mongodbatlas awslambdaric boto3 botocore bson build cattr cattrs cdk_nag
+    click colorama conftest constructs dateutil deploy dist dns environment gridfs h11 infra
+    iniconfig jmespath jsii librt local mongodb mypy mypy_boto3_secretsmanager mypy_extensions
+    mypyc network new_function packaging pathspec pluggy publication py pydantic pydantic_core
+    pygments pymongo pymongo_auth_aws pytest ruff runtime_client s3transfer scripts simplejson
+    six snapshot_restore_py src tests tomlkit typeguard typing_extensions typing_inspection
+    urllib3 uvicorn
 """
 IMPORTED = frozenset(STDLIB.split() + OTHERS.split())
 DEVICES = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")

@@ -72,8 +72,8 @@ BY_RUFF = {
         {
             "other.py": "from pymongo import MongoClient as Session\n\n__all__ = ['Session']\n",
             "functions/get_item.py": {
-                "    key =": "    Session()\n    key =",
-                "import items": "import items\nfrom ..other import Session",
+                "    with mongodb": "    Session()\n    with mongodb",
+                "import Id, Item": "import Id, Item\nfrom ..other import Session",
             },
         },
         "multi-lambda",

@@ -1,4 +1,4 @@
-{% include 'infra/api/' ~ cookiecutter.api_auth ~ '.py' %}        log_group = logs.LogGroup(
+{% include 'infra/api.py/' ~ cookiecutter.api_auth ~ '.py' %}        log_group = logs.LogGroup(
             stack,
             "ApiLogGroup",
             log_group_name=f"/aws/apigateway/{stack.stack_name}",

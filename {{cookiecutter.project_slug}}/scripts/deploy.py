@@ -299,7 +299,7 @@ class Deployment:
         return wait_for(created, minutes=3)
 {%- endif %}
 
-{% include 'scripts/deploy/call/' ~ cookiecutter.api_auth ~ '.py' %}
+{% include 'scripts/deploy.py/call/' ~ cookiecutter.api_auth ~ '.py' %}
     def count_connections(self) -> str:
         """Ask Atlas how many connections the primary has."""
         size, hosts = tier(self.cluster), self.cluster["connectionStrings"].get("standard", "")

@@ -30,7 +30,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     return synthesise(tmp_path_factory.mktemp("cdk.out"))
 
 
-{% include 'infra/tests/' ~ cookiecutter.api_auth ~ '.py' %}
+{% include 'tests/test_infra.py/' ~ cookiecutter.api_auth ~ '.py' %}
 
 def test_functions_hold_no_credentials(template: Template) -> None:
 {%- if auth == "password" %}

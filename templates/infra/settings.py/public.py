@@ -38,7 +38,7 @@ class Settings:
     )
     atlas_profile: str = setting("[a-zA-Z0-9_-]+", "of letters, digits, - and _", "default")
 {%- endif %}
-{% if cookiecutter.api_auth == "jwt" %}{% include 'infra/settings/jwt.py' %}{% endif %}    reserved_concurrency: str = setting(r"\d+", "a number, or 0 for none", "{{ reserved_concurrency }}")
+{% if cookiecutter.api_auth == "jwt" %}{% include 'infra/settings.py/jwt.py' %}{% endif %}    reserved_concurrency: str = setting(r"\d+", "a number, or 0 for none", "{{ reserved_concurrency }}")
     alarm_topic_arn: str = setting("arn:.+:sns:.+", "the ARN of an SNS topic", "")
 
 

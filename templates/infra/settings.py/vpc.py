@@ -97,7 +97,7 @@ class Settings:
         f"sg-{ID}", "the ID of VpcId's security group for Secrets Manager", needs="VpcId"
     )
 {%- endif %}
-{% if cookiecutter.api_auth == "jwt" %}{% include 'infra/settings/jwt.py' %}{% endif %}    reserved_concurrency: str = setting(r"\d+", "a number, or 0 for none", "{{ reserved_concurrency }}")
+{% if cookiecutter.api_auth == "jwt" %}{% include 'infra/settings.py/jwt.py' %}{% endif %}    reserved_concurrency: str = setting(r"\d+", "a number, or 0 for none", "{{ reserved_concurrency }}")
     alarm_topic_arn: str = setting("arn:.+:sns:.+", "the ARN of an SNS topic", "")
 
 
