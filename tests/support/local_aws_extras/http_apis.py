@@ -60,10 +60,11 @@ def register() -> None:
             options["authorizer_claims"] = {name: _claim(it) for name, it in claims.items()}
         if not _may_invoke(integration, owner, api_id, stage, route_key):
             return 500, {"Content-Type": "application/json"}, _FAILED.encode()
-        return await invoke(
+        status, answer, content = await invoke(
             integration, api_id, stage, path, method, headers, body, query, route_key,
             *rest, **options,
         )  # fmt: skip
+        return status, answer, content or b""  # a function's null is no body
 
     apigateway._invoke_lambda_proxy = invoke_if_permitted
     transform_by_defaults = transform.transform
