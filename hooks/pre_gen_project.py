@@ -76,6 +76,7 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
     "tests/test_caller.py": JWT,
     "tests/test_items.py": SEVERAL,
     "tests/test_rotation.py": {"auth": ["password"]},
+    "docs/callers.md": JWT,
     "template.yaml": SAM,
     "samconfig.toml": SAM,
     "src/Makefile": SAM,

@@ -105,7 +105,7 @@ FILES: list[tuple[Answers, str]] = [
     (
         {"api_auth": "jwt"},
         """
-            src/orders_service/caller.py tests/test_caller.py
+            docs/callers.md src/orders_service/caller.py tests/test_caller.py
         """,
     ),
     (

@@ -42,8 +42,8 @@ def aws(atlas: Atlas, issuer: Issuer) -> Iterator[LocalAws]:
 
 
 def scoped(project: BakedProject) -> None:
-    """Have `GET` of items ask for a scope, as the README says."""
-    document = Document(project.path, project.path / "README.md")
+    """Have `GET` of items ask for a scope, as the project's docs say."""
+    document = Document(project.path, project.path / "docs/callers.md")
     if project.answers["iac"] == "sam":
         [scopes] = [it for it in document.blocks("yaml") if "AuthorizationScopes" in it]
         path, route = "template.yaml", "            Path: /items\n"

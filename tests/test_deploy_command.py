@@ -232,9 +232,9 @@ def test_environments_have_their_own(sit: Callable[..., Desk]) -> None:
     assert down.returncode == 0, down.stdout + down.stderr
     assert [it["username"] for it in desk.plane.users] == [slug]
     assert "ApiUrl" in aws.outputs(slug)
-    assert desk.run("destroy", "staging", "--yes").stderr == (
-        f"There is no stack {slug}-staging in us-east-1.\n"
-    )
+    again = desk.run("destroy", "staging", "--yes")  # what a killed run has left, if anything
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "there is none in us-east-1" in again.stdout
     desk.run("destroy", "--yes")
 
 

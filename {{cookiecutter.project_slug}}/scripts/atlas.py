@@ -1,6 +1,7 @@
 """The Atlas CLI, and what its output says of clusters."""
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -34,7 +35,9 @@ def run(*command: str, secret: str = "") -> str:
     )
     if done.returncode:
         lines = [it.strip() for it in (done.stderr or done.stdout).splitlines() if it.strip()]
-        errors = [line for line in lines if "error" in line.lower()]
+        # Not the CDK CLI's line on the app, which says what is wrong before that.
+        lines = [it for it in lines if "exited with error" not in it] or lines
+        errors = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
         said = (errors or lines[-1:] or ["no reason given"])[0].removeprefix("Error: ")
         raise Failure(f"`{' '.join(command[:3])}` says: {said}")
     return done.stdout

@@ -13,13 +13,14 @@ import argparse
 {%- if several %}
 import json
 {%- endif %}
+import re
 import sys
 import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 
 import boto3
 {%- if cookiecutter.api_auth == "iam" %}
@@ -116,9 +117,7 @@ class Deployment:
         atlas, environment, dry_run = self.atlas, self.environment, self.options.dry_run
         self.step("AWS", self.find_account)
         self.step("Atlas", self.find_project)
-        if not self.status():
-            sys.exit(f"There is no stack {environment.stack} in {environment.region}.")
-        question = f"Delete {environment.stack}, its secret and its logs? Type its name: "
+        question = f"Delete {environment.stack} and its logs? Type its name: "
         if not (self.options.yes or dry_run or ask(question) == environment.stack):
             sys.exit("Nothing is deleted.")
         outputs = self.outputs()
@@ -126,6 +125,7 @@ class Deployment:
         self.step("Database users", access.revoke, atlas, environment, outputs, dry=False)
         self.step("Stack", self.delete_stack, dry=False)
         environment.settings.pop("ClusterHost", None)
+        environment.region = environment.usual_region
         self.step("Settings", environment.save, dry=False)
         print("The cluster and its data are still there.")
 
@@ -138,19 +138,27 @@ class Deployment:
     def find_project(self) -> str:
         """Find the Atlas project."""
         who = run("atlas", "auth", "whoami").strip().removeprefix("Logged in as ")
-        projects = {it["name"]: it for it in self.atlas.list("projects", "list", "--limit", "500")}
+        projects = self.atlas.list("projects", "list", "--limit", "500")
+        names = {it["id"]: it["name"] for it in projects}  # others may have a project of that name
         wanted = self.atlas.project
-        found = [name for name, it in projects.items() if wanted in (name, it["id"])]
+        found = [key for key, name in names.items() if wanted in (key, name)]
         if wanted and not found:
-            raise Failure(f"{who} sees no Atlas project {wanted}, but {', '.join(projects)}.")
-        name = found[0] if found else choose("project", list(projects))
-        self.environment.project = self.atlas.project = projects[name]["id"]
-        return f"{who}, project {name}"
+            seen = ", ".join(names.values()) or "none"
+            raise Failure(f"{who} sees no Atlas project {wanted}, but {seen}.")
+        if len(found) != 1:
+            name = choose("project", [names[key] for key in found or names])
+            found = [key for key in found or names if names[key] == name]
+            if len(found) > 1:
+                raise Failure(f"Several projects are named {name}: give --project {found[0]}")
+        self.environment.project = self.atlas.project = found[0]
+        return f"{who}, project {names[found[0]]}"
 
     def find_cluster(self) -> str:
         """Find the cluster, or make it."""
         clusters, settings = self.atlas.clusters(), self.environment.settings
-        host, size = settings.get("ClusterHost"), self.options.create_cluster
+        # Another environment's settings may have deployed the same stack.
+        host = settings.get("ClusterHost") or self.outputs().get("ClusterHost")
+        size = self.options.create_cluster
         if host:
             found = [name for name, it in clusters.items() if host in hosts(it)]
             if not found:
@@ -175,7 +183,7 @@ class Deployment:
                 f"{name} is in {', '.join(where)} and the stack in {self.environment.region}: "
                 "they must be in the same Region."
             )
-        settings.setdefault("ClusterHost", hosts(self.cluster)[0])
+        settings.setdefault("ClusterHost", host or hosts(self.cluster)[0])
         return f"{name}, {size} in {', '.join(where)}{'' if here else ', far from the stack'}"
 
     def check_size(self, size: str) -> None:
@@ -190,7 +198,7 @@ class Deployment:
             print(f"would make {name}, {size}, {PRICES[size]}. What follows needs it.")
             sys.exit()
         question = f"Make the cluster {name}, {size}, {PRICES[size]}? [y/N] "
-        if not self.options.yes and ask(question) != "y":
+        if not self.options.yes and ask(question).lower() not in ("y", "yes"):
             raise Failure("No cluster is made.")
         place = ["--provider", "AWS", "--region", self.environment.region.upper().replace("-", "_")]
         self.atlas.run("clusters", "create", name, "--tier", size, *place)
@@ -246,11 +254,11 @@ class Deployment:
         return found[name]
 
     def events(self) -> list[Item]:
-        """Return the last that CloudFormation says of the stack, newest first."""
+        """Return what CloudFormation says of the stack, newest first."""
         if self.status() == "":
             return []
-        found = self.cloudformation.describe_stack_events(StackName=self.environment.stack)
-        return list(found["StackEvents"])
+        pages = self.cloudformation.get_paginator("describe_stack_events")
+        return list(pages.paginate(StackName=self.environment.stack).search("StackEvents[]"))
 
     def settle(self) -> None:
         """Wait until nothing is going on in the stack."""
@@ -268,11 +276,11 @@ class Deployment:
             self.environment.deploy()
         except Failure as error:
             failed = [
-                f"{it['LogicalResourceId']}: {it['ResourceStatusReason']}"
+                f"{it['LogicalResourceId']}: {it.get('ResourceStatusReason', 'it failed')}"
                 for it in self.events()
                 if it["EventId"] not in seen
-                and it["ResourceStatus"].endswith("_FAILED")
-                and "cancelled" not in it["ResourceStatusReason"]
+                and it.get("ResourceStatus", "").endswith("_FAILED")
+                and "cancelled" not in it.get("ResourceStatusReason", "")
             ]
             raise Failure(failed[-1] if failed else str(error)) from None
         return f"{self.environment.stack} is {self.status()}"
@@ -280,8 +288,9 @@ class Deployment:
     def delete_stack(self) -> str:
         """Delete the stack."""
         self.settle()
-        if self.status():
-            self.environment.destroy()
+        if not self.status():
+            return f"there is none in {self.environment.region}"
+        self.environment.destroy()
         return "deleted"
 {%- if several %}
 
@@ -306,7 +315,8 @@ class Deployment:
         if size in SHARED:
             return f"not told of a cluster of tier {size}"
         for process in self.atlas.list("processes", "list"):
-            if process["typeName"].endswith("PRIMARY") and process["userAlias"] in hosts:
+            alias = process.get("userAlias")
+            if alias and alias in hosts and process["typeName"].endswith("PRIMARY"):
                 options = ["--granularity", "PT1M", "--period", "PT10M", "--type", "CONNECTIONS"]
                 metrics = self.atlas.read("metrics", "processes", process["id"], *options)
                 points = [it for one in metrics["measurements"] for it in one["dataPoints"]]
@@ -343,12 +353,13 @@ def choose(what: str, names: list[str]) -> str:
 
 def advice(error: str) -> str:
     """Return what to do about an error."""
-    if "access list" in error or "IP_ADDRESS" in error:
-        return "Add this machine's address to the access list of your Atlas API key."
-    words = ("authenti", "authoriz", "credential", "expired", "logged in", "token")
-    if any(word in error.lower() for word in words):
-        login = "atlas auth login" if error.startswith("`atlas") else "aws login"
-        return f"Sign in by `{login}`, and run it again."
+    if error.startswith("`atlas"):
+        if "access list" in error or "IP_ADDRESS" in error:
+            return "Add this machine's address to the access list of your Atlas API key."
+        if re.search("unauthorized|authenticat|expired|logged in|401", error, re.IGNORECASE):
+            return "Sign in by `atlas auth login`, and run it again."
+    elif re.search("expired|InvalidClientTokenId|UnrecognizedClient|credentials|SSO Token", error):
+        return "Sign in by `aws login`, and run it again."
     return ""
 
 
@@ -379,7 +390,7 @@ def main() -> None:
 {%- endif %}
         else:
             getattr(deployment, options.command)()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):
         sys.exit("\nStopped. Run it again: it goes on where it stopped.")
     except (ClientError, BotoCoreError, Failure) as error:
         sys.exit(f"{error} {advice(str(error))}".strip())

@@ -3,7 +3,7 @@
 import json
 
 import boto3
-from atlas import Atlas, Item
+from atlas import Atlas, Failure, Item
 from environment import Environment
 
 # What the service may read and write.
@@ -23,8 +23,10 @@ def grant(atlas: Atlas, environment: Environment, cluster: str, outputs: dict[st
     secret = json.loads(manager.get_secret_value(SecretId=arn)["SecretString"])
     name = secret["username"]
     users = find_users(atlas, "admin")
-    if name in users and users[name].get("description") not in (None, "", arn):
-        # Of a secret that was deleted with its stack, so the password is another.
+    owner = users.get(name, {}).get("description") or arn
+    if owner.split(":")[3:5] != arn.split(":")[3:5]:
+        raise Failure(f"The database user {name} is {owner}'s: use a project for each account.")
+    if owner != arn:  # of a secret that was deleted with its stack: the password is another
         atlas.run("dbusers", "delete", name, "--authDB", "admin", "--force")
         del users[name]
     if name not in users:
@@ -38,7 +40,9 @@ def grant(atlas: Atlas, environment: Environment, cluster: str, outputs: dict[st
 
 def revoke(atlas: Atlas, environment: Environment, outputs: dict[str, str]) -> None:
     """Delete that user."""
-    if environment.stack in find_users(atlas, "admin"):  # the name in the secret
+    found = find_users(atlas, "admin").get(environment.stack)  # the name in the secret
+    arn = outputs.get("DatabaseSecretArn")
+    if arn and found and (found.get("description") or arn) == arn:
         atlas.run("dbusers", "delete", environment.stack, "--authDB", "admin", "--force")
 
 

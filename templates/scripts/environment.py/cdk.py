@@ -24,8 +24,9 @@ class Environment:
             "StackName", f"{SLUG}-{name}".removesuffix("-production")
         )
         if region not in ("", REGION):
-            raise Failure(f"The stacks are in {REGION}: infra/app.py and {__file__} say so.")
-        self.region = REGION
+            here = "infra/app.py and scripts/environment.py"
+            raise Failure(f"The stacks are in {REGION}: {here} say so.")
+        self.region = self.usual_region = REGION
         self.project = str(context.get(f"atlas:{name}", ""))
         self.account = ""
 

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import tomlkit
-from atlas import run
+from atlas import Failure, run
 
 FILE = Path(__file__).parent.parent / "samconfig.toml"
 SLUG, REGION = "{{ cookiecutter.project_slug }}", "{{ cookiecutter.aws_region }}"
@@ -19,28 +19,29 @@ class Environment:
     def __init__(self, name: str, region: str) -> None:
         self.name, self.where = name, f"{FILE.name} under [{name}…]"
         self._file = tomlkit.parse(FILE.read_text("utf-8"))
-        found = self._file.unwrap().get(name, {})
+        self._found = self._file.unwrap().get(name, {})
         common, given, atlas = (
-            found.get(it, {}).get("parameters", {}) for it in ("global", "deploy", "atlas")
+            self._found.get(it, {}).get("parameters", {}) for it in ("global", "deploy", "atlas")
         )
         self.stack = str(common.get("stack_name") or f"{SLUG}-{name}".removesuffix("-production"))
-        self.region = region or str(common.get("region") or REGION)
+        self.usual_region = str(common.get("region") or REGION)
+        self.region = region or self.usual_region
         said = given.get("parameter_overrides", {})  # a text, a list or a table
         if not isinstance(said, dict):
             words = shlex.split(said) if isinstance(said, str) else said
             plain = [re.sub("^ParameterKey=(.*?),ParameterValue=", r"\1=", it) for it in words]
-            said = dict(word.split("=", 1) for word in plain)
+            if wrong := [it for it in plain if "=" not in it]:
+                raise Failure(f"{wrong[0]} in {self.where} must be NAME=VALUE.")
+            said = dict(it.split("=", 1) for it in plain)
         self.settings = {name: str(value) for name, value in said.items()}
         self.project = str(atlas.get("project_id", ""))
         self.account = ""
 
     def save(self) -> str:
         """Write what is known now, if that changes anything."""
-        if self.name not in self._file:
-            self._file = tomlkit.parse(tomlkit.dumps(self._file) + self._sections())
-        if "atlas" not in self._file[self.name]:
-            atlas = f'\n[{self.name}.atlas.parameters] # for make deploy\nproject_id = ""\n'
-            self._file = tomlkit.parse(tomlkit.dumps(self._file) + atlas)
+        missing = [it for it in ("global", "deploy", "atlas") if it not in self._found]
+        text = tomlkit.dumps(self._file) + "".join(map(self._section, missing))
+        self._file = tomlkit.parse(text)
         sections = self._file[self.name]
         overrides = tomlkit.array().multiline(True)
         overrides.extend(f"{name}={value}" for name, value in self.settings.items())
@@ -52,17 +53,17 @@ class Environment:
             FILE.write_text(text, "utf-8")
         return f"in {self.where}: commit it"
 
-    def _sections(self) -> str:
-        """Return what a new environment begins with: what `default` has, under another name."""
-        sections = self._file.unwrap()["default"]
-        common = sections["global"]["parameters"] | {"stack_name": self.stack}
-        options = sections["deploy"]["parameters"]
+    def _section(self, name: str) -> str:
+        """Return what a new section begins with: what `default` has, under another name."""
+        heading = f"\n[{self.name}.{name}.parameters]"
+        if name == "atlas":
+            return f'{heading} # for make deploy\nproject_id = ""\n'
         ours = ("confirm_changeset", "parameter_overrides")
-        options = {name: it for name, it in options.items() if name not in ours}
-        return (
-            f"\n[{self.name}.global.parameters]\n{tomlkit.dumps(common)}"
-            f"\n[{self.name}.deploy.parameters]\n{tomlkit.dumps(options)}"
-        )
+        options = self._file.unwrap()["default"][name]["parameters"]
+        options = {key: it for key, it in options.items() if key not in ours}
+        if name == "global":
+            options["stack_name"] = self.stack
+        return f"{heading}\n{tomlkit.dumps(options)}"
 
     def prepare(self) -> str:
         """Build."""
@@ -75,4 +76,5 @@ class Environment:
 
     def destroy(self) -> None:
         """Delete the stack."""
-        run("sam", "delete", "--config-env", self.name, "--no-prompts")
+        where = ["--stack-name", self.stack, "--region", self.region]
+        run("sam", "delete", "--config-env", self.name, *where, "--no-prompts")

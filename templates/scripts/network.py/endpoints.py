@@ -8,6 +8,13 @@ def services(atlas: Atlas, region: str) -> list[Item]:
     ]
 
 
+def service_of(atlas: Atlas, region: str) -> Item:
+    """Return that service."""
+    for service in services(atlas, region):
+        return service
+    raise Failure(f"The Atlas project has no private endpoint service in {region} any more.")
+
+
 def private_host(atlas: Atlas, cluster: str, service: str, endpoint: str) -> str:
     """Return the cluster's host behind an endpoint, once there is one."""
     describe = ["privateEndpoints", "aws", "interfaces", "describe", endpoint]

@@ -1,5 +1,7 @@
 """The way to Atlas: a peering of the VPC with the Atlas project's network."""
 
+from ipaddress import ip_network
+
 import boto3
 from atlas import Atlas, Failure, Item, wait_for
 from environment import Environment
@@ -9,8 +11,12 @@ PRIVATE = True
 
 def prepare(atlas: Atlas, environment: Environment, new: bool) -> str:
     """Deploy with the range of the Atlas project's network."""
+    settings = environment.settings
     cidr = str(container(atlas, environment.region)["atlasCidrBlock"])
-    environment.settings["AtlasCidr"] = cidr
+    vpc = settings.get("ExistingVpcCidr") or settings.get("VpcCidr", "172.16.0.0/16")
+    if ip_network(vpc).overlaps(ip_network(cidr)):
+        raise Failure(f"The VPC's range, {vpc}, overlaps that of Atlas's network, {cidr}.")
+    settings["AtlasCidr"] = cidr
     return cidr
 
 

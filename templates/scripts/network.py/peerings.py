@@ -22,8 +22,12 @@ def accept(atlas: Atlas, region: str, vpc: str) -> str:
             raise Failure("Atlas couldn't peer with the VPC: see `atlas networking peering list`.")
         connection = str(found[0].get("connectionId") or "")
         if connection and found[0]["statusName"] == "PENDING_ACCEPTANCE":
+            # EC2 may not know it yet, or that it is accepted when Atlas doesn't.
             ec2 = boto3.client("ec2", region_name=region)
-            ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=connection)
+            filters = [{"Name": "vpc-peering-connection-id", "Values": [connection]}]
+            known = ec2.describe_vpc_peering_connections(Filters=filters)["VpcPeeringConnections"]
+            if known and known[0]["Status"]["Code"] == "pending-acceptance":
+                ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=connection)
         return connection if found[0]["statusName"] == "AVAILABLE" else ""
 
     return wait_for(active, minutes=20)

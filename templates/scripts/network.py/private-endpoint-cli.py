@@ -29,7 +29,7 @@ def prepare(atlas: Atlas, environment: Environment, new: bool) -> str:
 def connect(atlas: Atlas, environment: Environment, cluster: str, outputs: dict[str, str]) -> str:
     """Connect the stack's endpoint to the service, and deploy with the host behind it."""
     endpoint = outputs["AtlasEndpointId"]
-    [service] = services(atlas, environment.region)
+    service = service_of(atlas, environment.region)
     if endpoint not in (service.get("interfaceEndpoints") or []):
         create = ["privateEndpoints", "aws", "interfaces", "create", service["id"]]
         atlas.run(*create, "--privateEndpointId", endpoint)
@@ -53,7 +53,8 @@ def remove(atlas: Atlas, environment: Environment, outputs: dict[str, str]) -> N
             atlas.run(*delete, "--endpointServiceId", service["id"], "--force")
             wait_for(lambda: others() is not None, minutes=20)
     for service in others() or []:
-        if not service.get("interfaceEndpoints"):
+        ours = service.get("endpointServiceName") == environment.settings.get("EndpointServiceName")
+        if ours and not service.get("interfaceEndpoints"):
             atlas.run("privateEndpoints", "aws", "delete", service["id"], "--force")
     environment.settings.pop("EndpointServiceName", None)
 

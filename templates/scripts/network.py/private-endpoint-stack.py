@@ -21,7 +21,7 @@ def prepare(atlas: Atlas, environment: Environment, new: bool) -> str:
 
 def connect(atlas: Atlas, environment: Environment, cluster: str, outputs: dict[str, str]) -> str:
     """Deploy with the cluster's host behind the stack's endpoint."""
-    [service] = services(atlas, environment.region)
+    service = service_of(atlas, environment.region)
     endpoint = outputs["AtlasEndpointId"]
     host = wait_for(lambda: private_host(atlas, cluster, service["id"], endpoint), minutes=30)
     environment.settings["ClusterHost"] = host

@@ -13,7 +13,7 @@
             except HTTPError as error:
                 if error.code != 503:
                     raise Failure(f"GET {url} returns {error.code}.") from None
-            except URLError:
+            except OSError:
                 pass  # a new name isn't known everywhere at once
             return ""
 

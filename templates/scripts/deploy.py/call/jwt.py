@@ -21,7 +21,7 @@
                     status = response.status
             except HTTPError as error:
                 status = error.code
-            except URLError:
+            except OSError:
                 pass  # a new name isn't known everywhere at once
             if status not in (0, 401, 503):
                 raise Failure(f"GET {url} returns {status} without a token.")
