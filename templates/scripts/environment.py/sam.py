@@ -19,9 +19,9 @@ class Environment:
     def __init__(self, name: str, region: str) -> None:
         self.name, self.where = name, f"{FILE.name} under [{name}…]"
         self._file = tomlkit.parse(FILE.read_text("utf-8"))
-        self._found = self._file.unwrap().get(name, {})
+        found = self._file.unwrap().get(name, {})
         common, given, atlas = (
-            self._found.get(it, {}).get("parameters", {}) for it in ("global", "deploy", "atlas")
+            found.get(it, {}).get("parameters", {}) for it in ("global", "deploy", "atlas")
         )
         self.stack = str(common.get("stack_name") or f"{SLUG}-{name}".removesuffix("-production"))
         self.usual_region = str(common.get("region") or REGION)
@@ -39,7 +39,8 @@ class Environment:
 
     def save(self) -> str:
         """Write what is known now, if that changes anything."""
-        missing = [it for it in ("global", "deploy", "atlas") if it not in self._found]
+        found = self._file.unwrap().get(self.name, {})
+        missing = [it for it in ("global", "deploy", "atlas") if it not in found]
         text = tomlkit.dumps(self._file) + "".join(map(self._section, missing))
         self._file = tomlkit.parse(text)
         sections = self._file[self.name]
