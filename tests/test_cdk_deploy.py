@@ -79,20 +79,7 @@ def in_existing_vpc(
     baked: Baker, bootstrapped: LocalAws, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Synthesis]:
     """The projects with a VPC, to be deployed into one that is there."""
-    ec2 = bootstrapped.client("ec2")
-    made = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
-    first, second = (
-        ec2.create_subnet(VpcId=made, CidrBlock=block)["Subnet"]["SubnetId"]
-        for block in ("10.20.0.0/24", "10.20.1.0/24")
-    )
-    group = ec2.create_security_group(VpcId=made, GroupName="endpoint", Description="endpoint")
-    vpc = {
-        "VpcId": made,
-        "SubnetIdA": first,
-        "SubnetIdB": second,
-        "RouteTableIdA": ec2.create_route_table(VpcId=made)["RouteTable"]["RouteTableId"],
-        "SecretsManagerSecurityGroupId": group["GroupId"],
-    }
+    vpc = bootstrapped.create_vpc()
     found = {}
     for it in WITH_VPC:
         auth, network = it.values[0]["auth"], it.values[0]["network"]

@@ -648,20 +648,7 @@ def aws() -> Iterator[LocalAws]:
 @pytest.fixture(scope="module")
 def vpc(aws: LocalAws) -> dict[str, str]:
     """A VPC with what the stacks use of an existing one, by parameter."""
-    ec2 = aws.client("ec2")
-    made = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
-    first, second = (
-        ec2.create_subnet(VpcId=made, CidrBlock=block)["Subnet"]["SubnetId"]
-        for block in ("10.20.0.0/24", "10.20.1.0/24")
-    )
-    group = ec2.create_security_group(VpcId=made, GroupName="endpoint", Description="endpoint")
-    return {
-        "VpcId": made,
-        "SubnetIdA": first,
-        "SubnetIdB": second,
-        "RouteTableIdA": ec2.create_route_table(VpcId=made)["RouteTable"]["RouteTableId"],
-        "SecretsManagerSecurityGroupId": group["GroupId"],
-    }
+    return aws.create_vpc()
 
 
 @pytest.mark.slow

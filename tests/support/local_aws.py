@@ -161,6 +161,23 @@ class LocalAws:
         cloudformation.delete_stack(StackName=stack)
         self._settle(found["StackId"], "DELETE_COMPLETE")
 
+    def create_vpc(self) -> dict[str, str]:
+        """Make a VPC with what the stacks use of an existing one; return it by parameter."""
+        ec2 = self.client("ec2")
+        made = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
+        first, second = (
+            ec2.create_subnet(VpcId=made, CidrBlock=block)["Subnet"]["SubnetId"]
+            for block in ("10.20.0.0/24", "10.20.1.0/24")
+        )
+        group = ec2.create_security_group(VpcId=made, GroupName="endpoint", Description="endpoint")
+        return {
+            "VpcId": made,
+            "SubnetIdA": first,
+            "SubnetIdB": second,
+            "RouteTableIdA": ec2.create_route_table(VpcId=made)["RouteTable"]["RouteTableId"],
+            "SecretsManagerSecurityGroupId": group["GroupId"],
+        }
+
     def outputs(self, stack: str) -> dict[str, str]:
         """The outputs of a stack by name."""
         [found] = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]

@@ -33,17 +33,7 @@ def setting(pattern: str, must_be: str, default: str | None = None, *, needs: st
 class Settings:
     """The settings of an environment. In cdk.json, cluster_host is spelled ClusterHost."""
 
-    stack_name: str = setting("[a-zA-Z][a-zA-Z0-9-]{0,127}", "the name of a stack, such as orders")
-    cluster_host: str = setting(
-        r"[a-z0-9-]+(\.[a-z0-9-]+){2,}", "a bare host name such as cluster0.ab1cd.mongodb.net"
-    )
-{%- if cookiecutter.atlas_setup == "stack" %}
-    atlas_project_id: str = setting("[0-9a-f]{24}", "24 hexadecimal digits: atlas projects list")
-    atlas_cluster_name: str = setting(
-        "[a-zA-Z0-9]([a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?", "the name of a cluster, such as Cluster0"
-    )
-    atlas_profile: str = setting("[a-zA-Z0-9_-]+", "of letters, digits, - and _", "default")
-{%- endif %}
+{% include 'infra/settings.py/fields.py' -%}
 {%- if cookiecutter.network == "private-endpoint" and cookiecutter.atlas_setup == "cli" %}
     endpoint_service_name: str = setting(
         r"com\.amazonaws\.vpce\.[a-z0-9-]+\.vpce-svc-[0-9a-f]+",
@@ -97,21 +87,14 @@ class Settings:
         f"sg-{ID}", "the ID of VpcId's security group for Secrets Manager", needs="VpcId"
     )
 {%- endif %}
-{% if cookiecutter.api_auth == "jwt" %}{% include 'infra/settings.py/jwt.py' %}{% endif %}    reserved_concurrency: str = setting(r"\d+", "a number, or 0 for none", "{{ reserved_concurrency }}")
-    alarm_topic_arn: str = setting("arn:.+:sns:.+", "the ARN of an SNS topic", "")
+{% include 'infra/settings.py/last_fields.py' %}
 
+
+{% include 'infra/settings.py/given.py' %}
 
 def read_settings(node: Node) -> Settings:
     """Return the settings of the environment, or end the program with a sentence for each fault."""
-    # What the CDK itself keeps in the context has other characters in its names.
-    context = {name: it for name, it in node.get_all_context().items() if name.isidentifier()}
-    chosen = str(context.pop("environment", "default"))
-    environments = {name: it for name, it in context.items() if isinstance(it, dict)}
-    if chosen not in environments:
-        there_are = ", ".join(environments) or "none"
-        sys.exit(f"cdk.json has no environment {chosen}: there are {there_are}.")
-    single = {name: it for name, it in context.items() if name not in environments}
-    given = {name: it for name, it in {**environments[chosen], **single}.items() if it != ""}
+    given = given_settings(node)
     known = {it.name.title().replace("_", ""): it for it in fields(Settings)}
     names = ", ".join(known)
     faults = [f"{name} is no setting: there are {names}." for name in given if name not in known]

@@ -7,16 +7,8 @@
 FUNCTION = """\
 {% filter trim("\n") %}{% include 'template.yaml/functions/function.yaml' %}{% endfilter %}
 """
-EVENT = """\
-        LogGroup: !Ref NewFunctionLogGroup
-      Events:
-        NewFunction:
-          Type: HttpApi
-          Properties:
-            ApiId: !Ref Api
-            Method: GET
-            Path: /new-function
-"""
+{% include 'scripts/new_function.py/event.py' -%}
+GROUP = "        LogGroup: !Ref NewFunctionLogGroup\n"
 LOOP = "  Fn::ForEach::Functions:\n"
 ROUTES = f"{SOURCE}/functions/__init__.py"
 ADDITIONS = [
@@ -26,6 +18,6 @@ ADDITIONS = [
 ]
 ROUTED = [
     (ROUTES, "ROUTES = {", 'ROUTES = {"GET /new-function": "new_function",'),
-    ("template.yaml", "        LogGroup: !Ref NewFunctionLogGroup\n", EVENT),
+    ("template.yaml", GROUP, GROUP + EVENT),
 ]
 DIRECT: list[tuple[str, str, str]] = []

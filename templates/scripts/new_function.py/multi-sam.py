@@ -1,12 +1,4 @@
-EVENT = """\
-      Events:
-        NewFunction:
-          Type: HttpApi
-          Properties:
-            ApiId: !Ref Api
-            Method: GET
-            Path: /new-function
-"""
+{% include 'scripts/new_function.py/event.py' -%}
 APP = f"{SOURCE}/app.py"
 ADDITIONS = [(APP, "from .functions ", "from .functions import new_function\nfrom .functions ")]
 DIRECT = [(APP, "DIRECT = {", 'DIRECT = {"new-function": new_function.handler,')]
