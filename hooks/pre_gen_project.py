@@ -52,7 +52,7 @@ USUAL = usual_answers()
 NAMES = [*USUAL] or [name for name in ANSWERS if not name.startswith("_")]
 
 PACKAGE = "src/" + ANSWERS["__package"]
-SEVERAL = {"layout": ["multi", "multi-lambda"]}
+SEVERAL = {"layout": ["multi", "multi-lambda", "web"]}
 CDK = {"iac": ["cdk"]}
 SAM = {"iac": ["sam"]}
 JWT = {"api_auth": ["jwt"]}
@@ -60,10 +60,11 @@ VPC = {"network": ["private-endpoint", "peering", "nat"]}
 
 # Every file that some projects don't have, and the answers of those that do.
 VARIANTS: dict[str, dict[str, list[str]]] = {
-    f"{PACKAGE}/app.py": {"layout": ["single", "multi"]},
+    f"{PACKAGE}/app.py": {"layout": ["single", "multi", "web"]},
     f"{PACKAGE}/api.py": SEVERAL,
     f"{PACKAGE}/caller.py": JWT,
     f"{PACKAGE}/client.py": SEVERAL,
+    f"{PACKAGE}/events.py": SEVERAL,
     f"{PACKAGE}/functions/__init__.py": SEVERAL,
     f"{PACKAGE}/functions/create_indexes.py": SEVERAL,
     f"{PACKAGE}/functions/create_item.py": SEVERAL,
@@ -134,14 +135,14 @@ STDLIB = """
 # Likewise what the function bundles, what Lambda's runtime client and the tools use, the scripts,
 # and the folders beside the package.
 OTHERS = """
-    access annotated_types ast_serialize atlas attr attrs aws_cdk aws_lambda_powertools
-    awscdk_resources_mongodbatlas awslambdaric boto3 botocore bson build cattr cattrs cdk_nag
-    click colorama conftest constructs dateutil deploy dist dns environment gridfs h11 infra
-    iniconfig jmespath jsii librt local mongodb mypy mypy_boto3_secretsmanager mypy_extensions
-    mypyc network new_function packaging pathspec pluggy publication py pydantic pydantic_core
-    pygments pymongo pymongo_auth_aws pytest ruff runtime_client s3transfer scripts simplejson
-    six snapshot_restore_py src tests tomlkit typeguard typing_extensions typing_inspection
-    urllib3 uvicorn
+    access annotated_doc annotated_types anyio ast_serialize atlas attr attrs aws_cdk
+    aws_lambda_powertools awscdk_resources_mongodbatlas awslambdaric boto3 botocore bson build cattr
+    cattrs cdk_nag click colorama conftest constructs dateutil deploy dist dns environment fastapi
+    gridfs h11 idna infra iniconfig jmespath jsii librt local mangum mongodb mypy
+    mypy_boto3_secretsmanager mypy_extensions mypyc network new_function opentelemetry packaging
+    pathspec pluggy publication py pydantic pydantic_core pygments pymongo pymongo_auth_aws pytest
+    ruff runtime_client s3transfer scripts simplejson six snapshot_restore_py src starlette tests
+    tomlkit typeguard typing_extensions typing_inspection urllib3 uvicorn
 """
 IMPORTED = frozenset(STDLIB.split() + OTHERS.split())
 DEVICES = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")

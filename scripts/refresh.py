@@ -29,6 +29,9 @@ PROJECT = TEMPLATE / "{{cookiecutter.project_slug}}"
 LOCKED = ("layout", "auth", "iac", "atlas_setup")
 """The answers that a project's locks depend on."""
 
+CODE = {"single": "single", "multi": "multi", "multi-lambda": "multi", "web": "web"}
+"""The part of their names that the layout makes."""
+
 PIN = re.compile(r"(?P<action>[\w.-]+/[\w.-]+)(?P<path>[\w./-]*)@[0-9a-f]{40} # v[\d.]+")
 RELEASE = re.compile(r"(?P<commit>[0-9a-f]{40})\trefs/tags/v(?P<version>\d+\.\d+\.\d+)(\^\{\})?")
 
@@ -74,7 +77,7 @@ def locked_answers() -> dict[Path, dict[str, str]]:
     for values in product(*(OPTIONS[name] for name in LOCKED)):
         answers = dict(zip(LOCKED, values, strict=True))
         if (answers["iac"], answers["atlas_setup"]) != ("sam", "stack"):  # which is as cli
-            code = "single" if answers["layout"] == "single" else "multi"
+            code = CODE[answers["layout"]]
             stack = "-stack" if answers["atlas_setup"] == "stack" else ""
             found[LOCKS / f"{code}-{answers['auth']}-{answers['iac']}{stack}.lock"] = answers
     return found

@@ -72,7 +72,20 @@ FILES: list[tuple[Answers, str]] = [
         {"layout": "multi"},
         """
             src/orders_service/app.py src/orders_service/api.py src/orders_service/client.py
-            src/orders_service/items.py src/orders_service/functions/__init__.py
+            src/orders_service/events.py src/orders_service/items.py
+            src/orders_service/functions/__init__.py
+            src/orders_service/functions/create_indexes.py
+            src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
+            src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
+            scripts/new_function.py tests/test_items.py
+        """,
+    ),
+    (
+        {"layout": "web"},
+        """
+            src/orders_service/app.py src/orders_service/api.py src/orders_service/client.py
+            src/orders_service/events.py src/orders_service/items.py
+            src/orders_service/functions/__init__.py
             src/orders_service/functions/create_indexes.py
             src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
             src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
@@ -83,7 +96,8 @@ FILES: list[tuple[Answers, str]] = [
         {"layout": "multi-lambda"},
         """
             src/orders_service/api.py src/orders_service/client.py
-            src/orders_service/items.py src/orders_service/functions/__init__.py
+            src/orders_service/events.py src/orders_service/items.py
+            src/orders_service/functions/__init__.py
             src/orders_service/functions/create_indexes.py
             src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
             src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py

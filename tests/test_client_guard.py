@@ -197,25 +197,52 @@ BY_TESTS = {
     "in a lifespan": Misplaced(
         f"lifespan{IN_A_FUNCTION}",
         {
-            "other.py": "from contextlib import asynccontextmanager\n\n"
-            "from .connection import Connection\n\n\n@asynccontextmanager\n"
-            "async def lifespan(app):\n"
-            "    app.state.mongodb = Connection.from_environment()\n    yield\n"
+            "app.py": {
+                "from typing": "from contextlib import asynccontextmanager\nfrom typing",
+                "from .functions": "from .connection import Connection\nfrom .functions",
+                "serve =": "\n\n@asynccontextmanager\nasync def lifespan(app):\n"
+                "    app.state.mongodb = Connection.from_environment()\n    yield\n\n\n"
+                "app.router.lifespan_context = lifespan\nserve =",
+            }
         },
+        "web",
+    ),
+    "in a startup event": Misplaced(
+        f"connect{IN_A_FUNCTION}",
+        {
+            "app.py": {
+                "from .functions": "from .connection import Connection\nfrom .functions",
+                "serve =": "\n\ndef connect():\n"
+                "    app.state.mongodb = Connection.from_environment()\n\n\n"
+                "app.router.on_startup = [connect]\nserve =",
+            }
+        },
+        "web",
     ),
     "in a dependency": Misplaced(
         f"database{IN_A_FUNCTION}",
         {
-            "other.py": "def database():\n    from .connection import Connection as C\n\n"
-            "    yield C('', '')\n"
+            "functions/get_item.py": {
+                "from ..client import mongodb": "from ..connection import Connection",
+                "\n\n@router": "\n\ndef database():\n    yield Connection.from_environment()"
+                "\n\n\n@router",
+                "context: Context": "context: Context, mongodb=Depends(database)",
+                "import APIRouter": "import APIRouter, Depends",
+            }
         },
+        "web",
     ),
     "in a middleware": Misplaced(
-        f"__init__{IN_A_FUNCTION}",
+        f"connect{IN_A_FUNCTION}",
         {
-            "other.py": "from . import connection\n\n\nclass Middleware:\n    def __init__(self):\n"
-            "        self.mongodb = connection.Connection('', '')\n"
+            "app.py": {
+                "from .functions": "from . import connection\nfrom .functions",
+                "serve =": '\n\n@app.middleware("http")\nasync def connect(request, call_next):\n'
+                '    request.state.mongodb = connection.Connection("", "")\n'
+                "    return await call_next(request)\n\n\nserve =",
+            }
         },
+        "web",
     ),
 }
 

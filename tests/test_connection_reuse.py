@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.deployed import request
+from tests.lab.deployed import request, served
 from tests.support.atlas import Atlas
 from tests.support.baking import bake, combinations
 from tests.support.cloudformation import unroll
@@ -98,7 +98,8 @@ def functions(template: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, An
             continue
         properties = resource["Properties"]
         routes = [event["Properties"] for event in properties.get("Events", {}).values()]
-        requests = [request(f"{route['Method']} {route['Path']}") for route in routes]
+        names = served([f"{route['Method']} {route['Path']}" for route in routes])
+        requests = [request(name) for name in names]
         if requests:
             yield properties["Handler"], requests
 

@@ -46,13 +46,15 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 class Local:
     """`make local`, with this test's Python in the place of the project's environment."""
 
+    COMMAND: tuple[str, ...] = ("make", "--old-file=.venv", "local", "RUN=", "port=0")
+
     def __init__(self, project: BakedProject, environment: Mapping[str, str]) -> None:
         self._mark = f"MARK={uuid.uuid4()}"  # in the environment of all that it starts
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         name, _, value = self._mark.partition("=")
         mine = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         self.process = subprocess.Popen(
-            ["make", "--old-file=.venv", "local", "RUN=", "port=0"],
+            self.COMMAND,
             cwd=project.path,
             env={**mine, "PATH": PATH, **TIDY, **environment, name: value},
             stdout=self._log,
@@ -118,6 +120,12 @@ class Local:
         self._log.close()
 
 
+class AnyServer(Local):
+    """The application of a project with layout=web, without events and handler."""
+
+    COMMAND = ("uvicorn", "--app-dir", "src", "--port", "0", "orders_service.app:app")
+
+
 @contextmanager
 def served(
     project: BakedProject, environment: Mapping[str, str], number: signal.Signals = signal.SIGINT
@@ -148,6 +156,7 @@ def handler_of(project: BakedProject) -> tuple[Path, str, str]:
 )
 def test_serves(answers: dict[str, str], mongod: Mongod, tmp_path: Path) -> None:
     project = bake(tmp_path, **answers)
+    web = answers["layout"] == "web"  # where the application has the routes, not the API
     database = f"local_{uuid.uuid4().hex[:8]}"
 
     with served(project, {"MONGODB_URI": mongod.uri, "MONGODB_DATABASE": database}) as local:
@@ -155,8 +164,9 @@ def test_serves(answers: dict[str, str], mongod: Mongod, tmp_path: Path) -> None
             assert local.get("/") == {"database": database, "ping": 1.0}
         else:
             use_items(project, local)
-        assert local.call("GET", "/nowhere") == (404, '{"message":"Not Found"}')
-        assert local.call("PUT", "/items")[0] == 404
+        nowhere = '{"detail":"Not Found"}' if web else '{"message":"Not Found"}'
+        assert local.call("GET", "/nowhere") == (404, nowhere)
+        assert local.call("PUT", "/items")[0] == (405 if web else 404)
         assert local.terminal.count('"ConnectionsOpened":[1.0]') == 1  # for all of it
         assert "throwaway" not in local.terminal
         unverified = "Bearer tokens aren't verified here, nor asked for.\n" in local.terminal
@@ -166,6 +176,24 @@ def test_serves(answers: dict[str, str], mongod: Mongod, tmp_path: Path) -> None
         assert password not in local.terminal
 
         show_changes(project, local)
+
+
+@pytest.mark.slow
+def test_the_web_application_runs_behind_any_server(baked: Baker, mongod: Mongod) -> None:
+    database = f"local_{uuid.uuid4().hex[:8]}"
+    environment = {"MONGODB_URI": mongod.uri, "MONGODB_DATABASE": database}
+
+    local = AnyServer(baked(layout="web"), environment)
+    try:
+        json_type = {"content-type": "application/json"}
+        assert local.call("POST", "/items", {"sku": "A"}, **json_type)[0] == 422
+        assert local.call("POST", "/items", {"sku": "A", "name": "Mug"}, **json_type)[0] == 201
+        [item] = local.get("/items")["items"]
+        assert local.get(f"/items/{item['id']}") == item
+        assert "/openapi.json" in local.call("GET", "/docs")[1]
+        assert local.terminal.count('"ConnectionsOpened":[1.0]') == 1
+    finally:
+        local.end(signal.SIGINT)
 
 
 def use_items(project: BakedProject, local: Local) -> None:
@@ -182,7 +210,11 @@ def use_items(project: BakedProject, local: Local) -> None:
     status, text = local.call("POST", "/items", item, **{"content-type": "application/json"})
     created = json.loads(text)
     assert (status, created["name"]) == (201, item["name"])
-    assert local.call("POST", "/items", item)[0] == 409  # without a type, so in base64
+    if project.answers["layout"] == "web":
+        assert local.call("POST", "/items", item)[0] == 415  # without a type
+        assert "/openapi.json" in local.call("GET", "/docs")[1]
+    else:
+        assert local.call("POST", "/items", item)[0] == 409  # without a type, so in base64
     assert local.get(f"/items/{created['id']}") == created
     assert local.get("/items?limit=1") == {"items": [created], "next": None}
     assert local.call("GET", "/items?limit=1000")[0] == 422

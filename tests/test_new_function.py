@@ -33,6 +33,7 @@ PROJECTS = [
     for layout, rest in (
         ("multi", {"auth": "password", "atlas_setup": "cli", "network": "public"}),
         ("multi-lambda", {"auth": "iam", "atlas_setup": "stack", "network": "peering"}),
+        ("web", {"auth": "iam", "atlas_setup": "cli", "network": "public"}),
     )
 ]
 
@@ -95,7 +96,7 @@ SEVERAL = "{} has GET /items already: try another route, such as 'GET /items_2_2
 
 @pytest.mark.slow  # for their number
 @pytest.mark.parametrize("answers", combinations("iac"))
-@pytest.mark.parametrize("layout", ["multi", "multi-lambda"])
+@pytest.mark.parametrize("layout", ["multi", "multi-lambda", "web"])
 def test_refuses_in_one_sentence(layout: str, answers: Answers, baked: Baker) -> None:
     project = baked(layout=layout, **answers)
     before = project.contents
@@ -114,6 +115,8 @@ def test_refuses_in_one_sentence(layout: str, answers: Answers, baked: Baker) ->
     table = "src/orders_service/functions/__init__.py" if each else "src/orders_service/app.py"
     if each and answers["iac"] == "cdk":
         table = "infra/service.py"
+    if layout == "web":
+        table = "src/orders_service/functions/list_items.py"
     sentences["items_2", "GET /items"] = SEVERAL.format(table)
 
     for (name, route), sentence in sentences.items():

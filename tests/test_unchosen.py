@@ -22,8 +22,9 @@ from tests.support.baking import (
 TRACES: dict[str, dict[str, str]] = {
     "layout": {
         "single": r"GET /(?!items|new-function)\b|test_app\b",
-        "multi": r"DIRECT\.get\(|in one AWS Lambda",
+        "multi": r"in one AWS Lambda|ROUTERS = \{",
         "multi-lambda": r"CreateItemFunction|-create-item\b",
+        "web": r"fastapi|mangum|proxy\+",
     },
     "auth": {
         "iam": r"MONGODB-AWS|pymongo\[aws\]|AWSIAMType",

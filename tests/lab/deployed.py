@@ -13,6 +13,9 @@ from tests.support.baking import BakedProject, bake
 from tests.support.cloudformation import unroll
 from tests.support.here import HERE, build
 
+# What a catch-all such as GET /{proxy+} passes on to a project with layout=web.
+APPLICATION = ("POST /items", "GET /items", "GET /items/{id}", "DELETE /items/{id}")
+
 _EXTRA = Path(__file__).with_name("functions")
 
 
@@ -52,7 +55,7 @@ class Deployed:
                     prefix=logical_id.removesuffix("Function"),
                     name=name,
                     handler=properties["Handler"],
-                    routes=tuple(f"{it['Method']} {it['Path']}" for it in routes),
+                    routes=served([f"{it['Method']} {it['Path']}" for it in routes]),
                 )
             )
         return found
@@ -91,6 +94,11 @@ def deploy(folder: Path, **answers: str) -> Deployed:
     return Deployed(project, code)
 
 
+def served(routes: list[str]) -> tuple[str, ...]:
+    """The routes, or those of the application that gets whatever is asked for."""
+    return APPLICATION if any("{proxy+}" in it for it in routes) else tuple(routes)
+
+
 def request(route: str, **event: Any) -> dict[str, Any]:
     """An event of API Gateway for a route; one that reaches the database if nothing is added."""
     method, _, path = route.partition(" ")
@@ -103,7 +111,10 @@ def request(route: str, **event: Any) -> dict[str, Any]:
         "rawPath": path,
         "rawQueryString": "",
         "headers": {"content-type": "application/json"},
-        "requestContext": {"http": {"method": method, "path": path}, "stage": "$default"},
+        "requestContext": {
+            "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
+            "stage": "$default",
+        },
         "isBase64Encoded": False,
     }
     if "{id}" in route:

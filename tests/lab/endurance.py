@@ -65,7 +65,7 @@ class Life:
 
 
 def live(project: Deployed, invocations: int, seed: int = 7) -> Life:
-    """Invoke the one function of a project with layout=multi so often, on each of its routes."""
+    """Invoke the one function of such a project so often, on each of its routes."""
     chance = random.Random(seed)  # noqa: S311
     life = Life(invocations)
     [function] = project.functions

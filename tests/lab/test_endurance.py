@@ -12,8 +12,9 @@ pytestmark = pytest.mark.slow
 INVOCATIONS = 3_000
 
 
-def test_nothing_grows(deployed: Deployer, figure: Callable[[str], None]) -> None:
-    life = live(deployed(layout="multi", auth="iam"), INVOCATIONS)
+@pytest.mark.parametrize("layout", ["multi", "web"])
+def test_nothing_grows(layout: str, deployed: Deployer, figure: Callable[[str], None]) -> None:
+    life = live(deployed(layout=layout, auth="iam"), INVOCATIONS)
 
     figure(summary(life))
     life.check()

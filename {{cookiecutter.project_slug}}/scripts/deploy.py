@@ -39,7 +39,7 @@ from environment import PREPARES, TOOLS, Environment
 {% if cookiecutter.layout == "multi-lambda" -%}
 MODULES = Path(__file__).parents[1] / "src/{{ cookiecutter.__package }}/functions"
 FUNCTIONS = len(list(MODULES.glob("[!_]*.py")))
-{%- elif cookiecutter.layout in ["single", "multi"] -%}
+{%- elif cookiecutter.layout in ["single", "multi", "web"] -%}
 FUNCTIONS = 1
 {%- endif %}
 # Connections that Atlas allows to each node, of which the functions may have half:

@@ -1,6 +1,6 @@
-{%- from 'service.j2' import connection_limit with context -%}
+{%- from 'service.j2' import connection_limit, framework with context -%}
 {%- import 'budget.j2' as budget -%}
-{%- set layout = {"single": "multi", "multi": "multi", "multi-lambda": "multi-lambda"}[cookiecutter.layout] -%}
+{%- set layout = {"single": "multi", "multi": "multi", "multi-lambda": "multi-lambda", "web": "web"}[cookiecutter.layout] -%}
 """Adds a function: its module, its test, its route, and its place in the infrastructure.
 
     make new-function name=archive_item
@@ -18,7 +18,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 SOURCE = "src/{{ cookiecutter.__package }}"
-LONGEST = {{ {"multi": 40, "multi-lambda": 64 - (cookiecutter.project_slug ~ "-staging-") | length}[layout] }}
+LONGEST = {{ {"multi": 40, "web": 40, "multi-lambda": 64 - (cookiecutter.project_slug ~ "-staging-") | length}[layout] }}
 NAME = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")
 ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/|(/([A-Za-z0-9._~-]+|\{[a-z][a-z0-9_]*\}))+)")
 
@@ -26,6 +26,20 @@ ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/|(/([A-Za-z0-9._~-]+|\{[a-z][
 MODULE = '''\
 """new_function says which database the service is connected to."""
 
+{% if framework == "fastapi" -%}
+from fastapi import APIRouter
+
+from ..api import Context, JsonRoute
+from ..client import mongodb
+
+router = APIRouter(route_class=JsonRoute)
+
+
+@router.get("/new-function")
+def new_function(context: Context) -> dict[str, str | float]:
+    """Return 200 with the database's name and its response to a ping."""
+    with mongodb.database(context) as db:
+{%- elif framework == "powertools" -%}
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 {% if layout == "multi-lambda" %}from ..api import make_handler
@@ -38,6 +52,7 @@ router = Router()
 def new_function() -> dict[str, str | float]:
     """Return 200 with the database's name and its response to a ping."""
     with mongodb.database(router.lambda_context) as db:
+{%- endif %}
         ping = db.command("ping")
         return {"database": db.name, "ping": ping["ok"]}
 {%- if layout == "multi-lambda" %}
@@ -103,7 +118,11 @@ def main(name: str = "", route: str = "") -> None:
         sys.exit(f"route must be none, or a method and a path such as {example}, not {route!r}.")
     method, _, path = route.partition(" ")
     key = dashed if route == "none" else route  # by which tests invoke it
+{%- if framework == "fastapi" %}
+    decorator = f'{method.lower()}("{path}")'
+{%- elif framework == "powertools" %}
     decorator = f'{method.lower()}("{path.translate(str.maketrans("{}", "<>"))}")'
+{%- endif %}
     spellings = {
         'get("/new-function")': decorator,
         "GET /new-function": key,
@@ -121,6 +140,12 @@ def main(name: str = "", route: str = "") -> None:
     for file in (module, test):
         if (PROJECT / file).exists():
             sys.exit(f"{file} exists already: try another name, such as {name}_2.")
+{%- if framework == "fastapi" %}
+    for path in sorted((PROJECT / SOURCE / "functions").glob("*.py")):
+        if f"@router.{decorator.rstrip(')')}" in path.read_text("utf-8"):
+            file = path.relative_to(PROJECT).as_posix()
+            sys.exit(f"{file} has {key} already: try another route, such as 'GET /{name}_2'.")
+{%- endif %}
     new, new_test, places = (MODULE, TEST, ROUTED) if path else (DIRECT_MODULE, DIRECT_TEST, DIRECT)
     files = {module: named(new), test: named(new_test)}
     for file, place, addition in [*ADDITIONS, *places]:

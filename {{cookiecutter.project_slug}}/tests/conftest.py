@@ -151,7 +151,7 @@ def invoke(clients: list[MongoClient[Any]]) -> Invoke:
         name = functions.ROUTES.get(route) or route.replace("-", "_")  # not called by HTTP
         module = importlib.import_module(f"{functions.__name__}.{name}")
         handler: Invoke = module.handler
-        {%- elif cookiecutter.layout in ["single", "multi"] -%}
+        {%- elif cookiecutter.layout in ["single", "multi", "web"] -%}
         from {{ cookiecutter.__package }}.app import handler
         {%- endif %}
 

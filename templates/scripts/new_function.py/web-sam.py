@@ -1,0 +1,1 @@
+{% include 'scripts/new_function.py/web.py' %}

@@ -1,0 +1,54 @@
+"""GET /items?limit=20&after=… returns a page of items, oldest first."""
+
+import re
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from pydantic import BaseModel, BeforeValidator, Field
+{% if cookiecutter.layout == "multi-lambda" %}
+from ..api import make_handler
+{%- endif %}
+from ..client import mongodb
+from ..items import Id, Item
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+
+router = Router()
+
+
+def digits(value: Any) -> Any:
+    """Refuse what else is a number to pydantic, such as " +1_0.0"."""
+    if isinstance(value, str) and not re.fullmatch("[0-9]+", value):
+        raise ValueError("not digits")
+    return value
+
+
+PageSize = Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(digits)]
+
+
+class Page(BaseModel):
+    """Items, and the token for `after`, or null on the last page."""
+
+    items: list[Item]
+    next: Id | None
+
+
+@router.get("/items")
+def list_items(
+    limit: Annotated[PageSize, Query()] = DEFAULT_LIMIT,
+    after: Annotated[Id | None, Query()] = None,
+) -> Page:
+    """Return 200 with a page, 422 if limit or after isn't valid."""
+    later = {"_id": {"$gt": after}} if after else {}
+    with mongodb.database(router.lambda_context) as db:
+        # One more than asked for tells whether there is another page.
+        found = list(db.items.find(later).sort("_id").limit(limit + 1))
+    page = [Item.model_validate(document) for document in found[:limit]]
+    return Page(items=page, next=page[-1].id if len(found) > limit else None)
+{%- if cookiecutter.layout == "multi-lambda" %}
+
+
+handler = make_handler(router)
+{%- endif %}
