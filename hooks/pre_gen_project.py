@@ -72,10 +72,13 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
     f"{PACKAGE}/functions/get_item.py": SEVERAL,
     f"{PACKAGE}/functions/list_items.py": SEVERAL,
     f"{PACKAGE}/items.py": SEVERAL,
+    "openapi.json": SEVERAL,
     "scripts/new_function.py": SEVERAL,
+    "scripts/openapi.py": SEVERAL,
     "tests/test_app.py": {"layout": ["single"]},
     "tests/test_caller.py": JWT,
     "tests/test_items.py": SEVERAL,
+    "tests/test_openapi.py": SEVERAL,
     "tests/test_rotation.py": {"auth": ["password"]},
     "docs/callers.md": JWT,
     "template.yaml": SAM,
@@ -139,7 +142,7 @@ OTHERS = """
     aws_lambda_powertools awscdk_resources_mongodbatlas awslambdaric boto3 botocore bson build cattr
     cattrs cdk_nag click colorama conftest constructs dateutil deploy dist dns environment fastapi
     gridfs h11 idna infra iniconfig jmespath jsii librt local mangum mongodb mypy
-    mypy_boto3_secretsmanager mypy_extensions mypyc network new_function opentelemetry packaging
+    mypy_boto3_secretsmanager mypy_extensions mypyc network new_function openapi opentelemetry packaging
     pathspec pluggy publication py pydantic pydantic_core pygments pymongo pymongo_auth_aws pytest
     ruff runtime_client s3transfer scripts simplejson six snapshot_restore_py src starlette tests
     tomlkit typeguard typing_extensions typing_inspection urllib3 uvicorn

@@ -83,6 +83,19 @@ def locked_answers() -> dict[Path, dict[str, str]]:
     return found
 
 
+def describe_projects() -> None:
+    """Write templates/openapi.json, by the `make openapi` of a project for each framework."""
+    for name, layout in {"powertools": "multi", "fastapi": "web"}.items():
+        with TemporaryDirectory() as temporary:
+            project = bake(Path(temporary), layout=layout)
+            project.run(sys.executable, "scripts/openapi.py")
+            title = json.dumps(project.answers["project_name"])
+            text = project.read("openapi.json")
+            assert text.count(f'"title": {title}') == 1
+            text = text.replace(title, "{{ cookiecutter.__project_name_literal }}")
+            (TEMPLATE / f"templates/openapi.json/{name}.json").write_text(text, "utf-8")
+
+
 def versions_only(lock: str) -> str:
     """Return a uv.lock without what is of one index: its address, and those of the files.
 
@@ -168,5 +181,6 @@ if __name__ == "__main__":
     lock_node_tools()
     write_versions()
     lock_projects()
+    describe_projects()
     if sys.argv[1:] != ["--locks"]:
         pin_actions()

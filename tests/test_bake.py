@@ -77,7 +77,8 @@ FILES: list[tuple[Answers, str]] = [
             src/orders_service/functions/create_indexes.py
             src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
             src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
-            scripts/new_function.py tests/test_items.py
+            openapi.json scripts/new_function.py scripts/openapi.py tests/test_items.py
+            tests/test_openapi.py
         """,
     ),
     (
@@ -89,7 +90,8 @@ FILES: list[tuple[Answers, str]] = [
             src/orders_service/functions/create_indexes.py
             src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
             src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
-            scripts/new_function.py tests/test_items.py
+            openapi.json scripts/new_function.py scripts/openapi.py tests/test_items.py
+            tests/test_openapi.py
         """,
     ),
     (
@@ -101,7 +103,8 @@ FILES: list[tuple[Answers, str]] = [
             src/orders_service/functions/create_indexes.py
             src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
             src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
-            scripts/new_function.py tests/test_items.py
+            openapi.json scripts/new_function.py scripts/openapi.py tests/test_items.py
+            tests/test_openapi.py
         """,
     ),
     (

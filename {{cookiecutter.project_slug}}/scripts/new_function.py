@@ -141,9 +141,9 @@ def main(name: str = "", route: str = "") -> None:
         if (PROJECT / file).exists():
             sys.exit(f"{file} exists already: try another name, such as {name}_2.")
 {%- if framework == "fastapi" %}
-    for path in sorted((PROJECT / SOURCE / "functions").glob("*.py")):
-        if f"@router.{decorator.rstrip(')')}" in path.read_text("utf-8"):
-            file = path.relative_to(PROJECT).as_posix()
+    for other in sorted((PROJECT / SOURCE / "functions").glob("*.py")):
+        if f"@router.{decorator.rstrip(')')}" in other.read_text("utf-8"):
+            file = other.relative_to(PROJECT).as_posix()
             sys.exit(f"{file} has {key} already: try another route, such as 'GET /{name}_2'.")
 {%- endif %}
     new, new_test, places = (MODULE, TEST, ROUTED) if path else (DIRECT_MODULE, DIRECT_TEST, DIRECT)
@@ -162,6 +162,7 @@ def main(name: str = "", route: str = "") -> None:
     for command in (["check", "--select=I", "--fix"], ["format"]):
         ruff = [sys.executable, "-m", "ruff", *command, "--quiet", *code]
         subprocess.run(ruff, cwd=PROJECT, check=True)  # noqa: S603
+    subprocess.run([sys.executable, "scripts/openapi.py"], cwd=PROJECT, check=True)
     print("\n  ".join(["Added:", *files]))
 {%- if layout == "multi-lambda" %}
     functions = len(list((PROJECT / module).parent.glob("[!_]*.py")))

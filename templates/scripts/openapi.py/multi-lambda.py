@@ -1,0 +1,9 @@
+def describe() -> Any:
+    """Return the description of all functions' routers in one."""
+    from {{ cookiecutter.__package }} import functions
+    from {{ cookiecutter.__package }}.api import make_api
+
+    names = [f"{functions.__name__}.{name}" for name in functions.ROUTES.values()]
+    api = make_api(*(importlib.import_module(name).router for name in names))
+    title, version = {{ cookiecutter.__project_name_literal }}, "0.1.0"
+    return json.loads(api.get_openapi_json_schema(title=title, version=version))
