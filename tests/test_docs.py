@@ -46,6 +46,9 @@ APART = {
     r"make local|MONGODB_URI=\S+ make local|curl --data .* http://127\.0\.0\.1:3000/.*": (
         "test_local.py: def test_serves("
     ),
+    r"export MONGODB_URI=.*|uv run uvicorn .*": (
+        "test_local.py: def test_the_web_application_runs_behind_any_server("
+    ),
     r"docker compose up .*|MONGODB_URI=.* sam local start-api .*": (
         "test_docs.py: def test_docker_is_told_what_there_is("
     ),
