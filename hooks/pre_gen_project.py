@@ -139,13 +139,14 @@ STDLIB = """
 # and the folders beside the package.
 OTHERS = """
     access annotated_doc annotated_types anyio ast_serialize atlas attr attrs aws_cdk
-    aws_lambda_powertools awscdk_resources_mongodbatlas awslambdaric boto3 botocore bson build cattr
-    cattrs cdk_nag click colorama conftest constructs dateutil deploy dist dns environment fastapi
-    gridfs h11 idna infra iniconfig jmespath jsii librt local mangum mongodb mypy
-    mypy_boto3_secretsmanager mypy_extensions mypyc network new_function openapi opentelemetry packaging
-    pathspec pluggy publication py pydantic pydantic_core pygments pymongo pymongo_auth_aws pytest
-    ruff runtime_client s3transfer scripts simplejson six snapshot_restore_py src starlette tests
-    tomlkit typeguard typing_extensions typing_inspection urllib3 uvicorn
+    aws_lambda_powertools awscdk_resources_mongodbatlas awslambdaric boto3 botocore bson build
+    cattr cattrs cdk_nag click colorama conftest constructs dateutil deploy dist dns environment
+    fastapi gridfs h11 idna infra iniconfig jmespath jsii librt local mangum mongodb mypy
+    mypy_boto3_secretsmanager mypy_extensions mypyc network new_function openapi opentelemetry
+    packaging pathspec pluggy publication py pydantic pydantic_core pygments pymongo
+    pymongo_auth_aws pytest ruff runtime_client s3transfer scripts simplejson six
+    snapshot_restore_py src starlette tests tomlkit typeguard typing_extensions typing_inspection
+    urllib3 uvicorn
 """
 IMPORTED = frozenset(STDLIB.split() + OTHERS.split())
 DEVICES = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
