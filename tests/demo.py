@@ -74,7 +74,7 @@ class Demo:
                 command += [f"ClusterHost={atlas.host}", f"EndpointServiceName={ENDPOINT_SERVICE}"]
                 run(command, project, aws.environment)
             outputs = aws.outputs(project.name)
-            with self.step("Let the execution role into Atlas"):
+            with self.step("Make the execution role a database user"):
                 role = outputs["ExecutionRoleArn"]
                 atlas.add_role(role, *aws.credentials_of(role), PROMPTS["database_name"])
             with self.step(f"Call the API {CALLS} times, signed with SigV4"):

@@ -190,7 +190,12 @@ def check_role(
         "xray:PutTelemetryRecords": "*",
     }
     if project.answers["auth"] == "password":
-        expected["secretsmanager:GetSecretValue"] = outputs["DatabaseSecretArn"]
+        actions = {
+            "sam": ["secretsmanager:GetSecretValue"],
+            "cdk": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],  # grant_read
+        }
+        secret = outputs["DatabaseSecretArn"]
+        expected |= dict.fromkeys(actions[project.answers["iac"]], secret)
     assert granted == expected
 
 

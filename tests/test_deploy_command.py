@@ -227,15 +227,19 @@ def test_environments_have_their_own(sit: Callable[..., Desk]) -> None:
         assert desk.run("url", environment).stdout.startswith("https://")
     assert {it["username"] for it in desk.plane.users} == {slug, f"{slug}-staging"}
 
-    down = desk.run("destroy", "staging", "--yes")
+    # It was the first, so it has allowed the addresses that both need.
+    down = desk.run("destroy", "--yes")
 
     assert down.returncode == 0, down.stdout + down.stderr
-    assert [it["username"] for it in desk.plane.users] == [slug]
-    assert "ApiUrl" in aws.outputs(slug)
-    again = desk.run("destroy", "staging", "--yes")  # what a killed run has left, if anything
+    assert f"0.0.0.0/0 stays, for {slug}-staging" in down.stdout
+    assert [it["username"] for it in desk.plane.users] == [f"{slug}-staging"]
+    assert [it["cidrBlock"] for it in desk.plane.access_list] == ["0.0.0.0/0"]
+    assert "ApiUrl" in aws.outputs(f"{slug}-staging")
+    again = desk.run("destroy", "--yes")  # what a killed run has left, if anything
     assert again.returncode == 0, again.stdout + again.stderr
     assert "there is none in us-east-1" in again.stdout
-    desk.run("destroy", "--yes")
+    desk.run("destroy", "staging", "--yes")
+    assert desk.plane.access_list == []
 
 
 def test_makes_the_cluster_that_is_asked_for(sit: Callable[..., Desk]) -> None:

@@ -183,6 +183,16 @@ def test_a_new_account_reserves_what_it_can(sit: Callable[..., Desk]) -> None:
     assert "375 reserved for each function (" in said[1000]
 
 
+def test_a_tier_that_is_not_listed_gets_what_the_one_below_allows(
+    sit: Callable[..., Desk],
+) -> None:
+    desk = sit(network="nat")
+    for tier, reserved in {"M20": 750, "M40_NVME": 750, "R40": 750, "M0": 125}.items():
+        cluster_of(tier)(desk)
+        done = desk.run("deploy", "--dry-run")
+        assert f"\nConcurrency      {reserved} reserved for each function (" in done.stdout, tier
+
+
 @pytest.mark.parametrize("network", OPTIONS["network"])
 def test_a_dry_run_changes_nothing(network: str, sit: Callable[..., Desk]) -> None:
     desk = sit(network=network)

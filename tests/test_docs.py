@@ -215,7 +215,7 @@ def test_docker_is_told_what_there_is(baked: Baker) -> None:
     """No Docker here: the service that is named exists, and the SAM CLI knows the options."""
     project = baked(iac="sam", auth="password")
     compose = yaml.safe_load(project.read("compose.yaml"))
-    text = " ".join(commands(Document(project.path, project.path / "README.md")))
+    text = " ".join(commands(Document(project.path, project.path / "docs/local.md")))
     [host, port] = re.findall(r"MONGODB_URI=\"mongodb://([^:]+):(\d+)/", text)[0]
     [published] = compose["services"][host]["ports"]
     assert re.fullmatch(rf"127\.0\.0\.1:\$\{{MONGODB_PORT-{port}\}}:{port}", published)

@@ -20,6 +20,9 @@ SAYINGS = [
 GIVEN = {"ClusterHost": "a.b.net", "VpcCidr": "10.1.0.0/16"}
 
 
+AS_THE_USER = "Größe → 大"
+
+
 def ask(project: BakedProject, environment: str, program: str, region: str = "") -> Any:
     """Run a program with an environment `it`, and return what it prints, from JSON."""
     start = "import json, sys; sys.path.append('scripts'); from environment import Environment"
@@ -70,6 +73,8 @@ def test_cdk_json_keeps_what_is_not_remembered(tmp_path: Path) -> None:
     project = bake(tmp_path, iac="cdk")
     path = project.path / "cdk.json"
     before = json.loads(path.read_text("utf-8"))
+    before["context"]["example"] |= {"Note": AS_THE_USER}
+    path.write_text(json.dumps(before, indent=2, ensure_ascii=False), "utf-8")
 
     ask(project, "staging", "it.project = '2'; it.settings['ClusterHost'] = 'a.b.net'; it.save()")
 
@@ -78,6 +83,7 @@ def test_cdk_json_keeps_what_is_not_remembered(tmp_path: Path) -> None:
     assert after["context"]["staging"].pop("ClusterHost") == "a.b.net"
     del before["context"]["staging"]["ClusterHost"]
     assert after == before
+    assert AS_THE_USER in path.read_text("utf-8")
     assert len(path.read_text("utf-8").splitlines()) == len(project.read("cdk.json").splitlines())
     text = path.read_text("utf-8")
     ask(project, "staging", "it.save()")
@@ -88,3 +94,22 @@ def test_production_has_the_name_of_the_service(tmp_path: Path) -> None:
     for iac in ("sam", "cdk"):
         project = bake(tmp_path / iac, iac=iac)
         assert ask(project, "production", SHOW)[0] == "orders-service"
+
+
+def test_waiting_ends_with_the_reason_why_it_was_in_vain(tmp_path: Path) -> None:
+    project = bake(tmp_path)
+    program = """
+def fails():
+    raise NotYet("orders-service says timeout")
+for check in (fails, lambda: ""):
+    try:
+        wait_for(check, minutes=0)
+    except Failure as error:
+        print(error)
+"""
+    start = "import sys; sys.path.append('scripts'); from atlas import Failure, NotYet, wait_for"
+    done = project.run(sys.executable, "-c", start + program)
+    assert done.stdout.splitlines() == [
+        "It isn't ready after 0 minutes: orders-service says timeout",
+        "It isn't ready after 0 minutes: run it again later.",
+    ]

@@ -527,6 +527,17 @@ def test_network_is_created_and_leaves_nothing(aws: LocalAws) -> None:
     assert aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
 
 
+def test_a_peering_is_found_by_its_id(aws: LocalAws) -> None:
+    ec2 = aws.client("ec2")
+    vpc, other = (aws.create_vpc()["VpcId"] for _ in range(2))
+    made = [ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=other) for _ in range(2)]
+    ids = [it["VpcPeeringConnection"]["VpcPeeringConnectionId"] for it in made]
+    for wanted in ([ids[1]], ids, ["pcx-00000000000000000"]):
+        filters = [{"Name": "vpc-peering-connection-id", "Values": wanted}]
+        found = ec2.describe_vpc_peering_connections(Filters=filters)["VpcPeeringConnections"]
+        assert [it["VpcPeeringConnectionId"] for it in found] == [it for it in wanted if it in ids]
+
+
 def test_nat_gateway_needs_an_internet_gateway(aws: LocalAws) -> None:
     """What a missing DependsOn does on AWS, every time rather than now and then."""
     template = NETWORK.replace("InternetGatewayId: !Ref InternetGateway", "VpnGatewayId: vgw-1")

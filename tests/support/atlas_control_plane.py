@@ -337,6 +337,7 @@ class ControlPlane:
                 "id": object_id(),
                 "containerId": container["id"],
                 "vpcId": vpc,
+                "routeTableCidrBlock": options["--routeTableCidrBlock"],
                 "statusName": "INITIATING",
                 "_connection": made["VpcPeeringConnection"]["VpcPeeringConnectionId"],
                 "_looks": LOOKS,

@@ -20,6 +20,10 @@ class Failure(Exception):
     """A step can't be done; the message is for people."""
 
 
+class NotYet(Failure):
+    """What is waited for isn't ready; the message says why."""
+
+
 def run(*command: str, secret: str = "") -> str:
     """Return what a program prints, or raise what it complains of. It can read the secret."""
     program = shutil.which(command[0])
@@ -35,7 +39,7 @@ def run(*command: str, secret: str = "") -> str:
     )
     if done.returncode:
         lines = [it.strip() for it in (done.stderr or done.stdout).splitlines() if it.strip()]
-        # Not the CDK CLI's line on the app, which says what is wrong before that.
+        # That a tool's own child failed is no reason: what the child said is.
         lines = [it for it in lines if "exited with error" not in it] or lines
         errors = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
         said = (errors or lines[-1:] or ["no reason given"])[0].removeprefix("Error: ")
@@ -45,15 +49,19 @@ def run(*command: str, secret: str = "") -> str:
 
 def wait_for(check: Callable[[], T | None], minutes: int) -> T:
     """Return what a check finds, as soon as it finds something."""
-    start, space = time.monotonic(), ""
-    while not (found := check()):
+    start, space, why = time.monotonic(), "", "run it again later."
+    while True:
+        try:
+            if found := check():
+                print(space, end="")
+                return found
+        except NotYet as error:
+            why = str(error)
         if time.monotonic() > start + 60 * minutes:
-            raise Failure(f"It isn't ready after {minutes} minutes: run it again later.")
+            raise Failure(f"It isn't ready after {minutes} minutes: {why}")
         print(".", end="", flush=True)
         space = " "
         time.sleep(5)
-    print(space, end="")
-    return found
 
 
 class Atlas:

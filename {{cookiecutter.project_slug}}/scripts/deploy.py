@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # PYTHONSAFEPATH leave
 
 import access
 import network
-from atlas import SHARED, Atlas, Failure, Item, hosts, regions, run, tier, wait_for
+from atlas import SHARED, Atlas, Failure, Item, NotYet, hosts, regions, run, tier, wait_for
 from environment import PREPARES, TOOLS, Environment
 
 {% if cookiecutter.layout == "multi-lambda" -%}
@@ -220,7 +220,7 @@ class Deployment:
             reserved = client.get_function_concurrency(FunctionName=name)
             free += reserved.get("ReservedConcurrentExecutions", 0)
         free = max(free, 0) // FUNCTIONS
-        budget = CONNECTIONS.get(tier(self.cluster), max(CONNECTIONS.values())) // 4 // FUNCTIONS
+        budget = allowed(tier(self.cluster)) // 4 // FUNCTIONS
         given = int(self.environment.settings.get("ReservedConcurrency", budget))
         reserve = min(given, budget, free)
         self.environment.settings["ReservedConcurrency"] = str(reserve)
@@ -302,8 +302,10 @@ class Deployment:
 
         def created() -> str:
             response = client.invoke(FunctionName=name, Payload=payload)
-            said = response["Payload"].read().decode()
-            return "" if "FunctionError" in response else str(said)
+            said: str = response["Payload"].read().decode()
+            if "FunctionError" in response:
+                raise NotYet(f"{name} says {said}")
+            return said
 
         return wait_for(created, minutes=3)
 {%- endif %}
@@ -323,6 +325,14 @@ class Deployment:
                 if values := [it["value"] for it in points if it.get("value") is not None]:
                     return f"{values[-1]:.0f} on the primary, of all clients"
         return "not measured yet"
+
+
+def allowed(size: str) -> int:
+    """Return how many connections a tier allows to each node. One that isn't in the list, such as
+    R40, gets what the one below allows."""
+    number = int(re.sub(r"\D", "", size) or 0)
+    below = (name == size or int(re.sub(r"\D", "", name) or 0) < number for name in CONNECTIONS)
+    return [limit for limit, has in zip(CONNECTIONS.values(), below, strict=True) if has][-1]
 
 
 def find_tools() -> str:

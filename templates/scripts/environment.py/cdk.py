@@ -36,7 +36,7 @@ class Environment:
         empty = dict.fromkeys(app["context"].get(self.name, {}), "")
         app["context"][self.name] = empty | self.settings
         app["context"][f"atlas:{self.name}"] = self.project
-        text = json.dumps(app, indent=2) + "\n"
+        text = json.dumps(app, indent=2, ensure_ascii=False) + "\n"
         if text != FILE.read_text("utf-8"):
             FILE.write_text(text, "utf-8")
         return f"in {self.where}: commit it"

@@ -8,9 +8,9 @@ def allow(atlas: Atlas, address: str, kind: str, comment: str) -> str:
     return address
 
 
-def disallow(atlas: Atlas, address: str, comment: str) -> None:
-    """Take an address from the IP access list if this stack has added it."""
+def disallow(atlas: Atlas, address: str, *comments: str) -> None:
+    """Take an address from the IP access list if its comment is one of these."""
     for entry in atlas.list("accessLists", "list", "--limit", "500"):
-        ours = entry.get("comment") == comment
+        ours = entry.get("comment") in comments
         if ours and address in (entry.get("ipAddress"), entry.get("cidrBlock")):
             atlas.run("accessLists", "delete", address, "--force")

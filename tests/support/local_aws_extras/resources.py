@@ -51,6 +51,7 @@ def register() -> None:
         },
     }
     actions._ACTION_HANDLERS["DescribeType"] = describe_type
+    ec2._ACTION_MAP["DescribeVpcPeeringConnections"] = describe_peerings
     handlers = provisioners._RESOURCE_HANDLERS
     if present := missing.keys() & handlers.keys():
         raise RuntimeError(f"ministack has these resource types itself now: {sorted(present)}")
@@ -77,6 +78,13 @@ def keep(attributes_of: Callable[[str], dict[str, Any]]) -> Update:
         return physical_id, attributes_of(physical_id)
 
     return update
+
+
+def describe_peerings(request: Properties) -> Any:
+    """Heed a filter by ID, for which ministack returns all."""
+    wanted = ec2._parse_filters(request).get("vpc-peering-connection-id", [])
+    ids = {f"VpcPeeringConnectionId.{number}": [it] for number, it in enumerate(wanted, 1)}
+    return ec2._describe_vpc_peering_connections(request | ids)
 
 
 # Elastic IP addresses and NAT gateways

@@ -11,10 +11,9 @@
                 with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
                     return f"GET {{ path }} returns {response.status} {response.read().decode()}"
             except HTTPError as error:
-                if error.code != 503:
-                    raise Failure(f"GET {url} returns {error.code}.") from None
-            except OSError:
-                pass  # a new name isn't known everywhere at once
-            return ""
+                said = f"GET {url} returns {error.code} {error.read().decode()}"
+                raise (NotYet if error.code == 503 else Failure)(said) from None
+            except OSError as error:  # a new name isn't known everywhere at once
+                raise NotYet(f"GET {url}: {error}") from None
 
         return wait_for(respond, minutes=3)

@@ -15,16 +15,16 @@
         url = self.output("ApiUrl") + "{{ path }}"
 
         def respond() -> str:
-            status = 0
             try:
                 with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310
                     status = response.status
             except HTTPError as error:
                 status = error.code
-            except OSError:
-                pass  # a new name isn't known everywhere at once
-            if status not in (0, 401, 503):
-                raise Failure(f"GET {url} returns {status} without a token.")
-            return "GET {{ path }} returns 401 without a token, as it must" if status == 401 else ""
+            except OSError as error:  # a new name isn't known everywhere at once
+                raise NotYet(f"GET {url}: {error}") from None
+            if status == 401:
+                return "GET {{ path }} returns 401 without a token, as it must"
+            said = f"GET {url} returns {status} without a token."
+            raise (NotYet if status == 503 else Failure)(said)
 
         return wait_for(respond, minutes=3)
