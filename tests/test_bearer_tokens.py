@@ -48,7 +48,7 @@ def scoped(project: BakedProject) -> None:
     path = f"src/{project.package}/functions/list_items.py"
     if project.answers["layout"] == "web":
         [example] = [it for it in document.blocks("python") if path.endswith(it.split()[2])]
-        imports, _, endpoint = example.partition("\n\n\n")
+        imports, _, endpoint = example.partition("\n@router")
         [parameter] = [it for it in endpoint.splitlines() if "Security" in it]
         text = project.read(path)
         text = text.replace("from fastapi", f"{imports}\nfrom fastapi", 1)

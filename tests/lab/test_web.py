@@ -76,3 +76,14 @@ def test_each_endpoint_ends_before_the_deadline_of_its_invocation(
     assert invocation.error is None, invocation.logs
     assert invocation.response["statusCode"] == 503
     assert int(invocation.response["headers"]["retry-after"]) > 0
+
+
+def test_a_warm_invocation_leaves_no_line_of_its_own_in_the_log(
+    project: Deployed, mongod: Mongod
+) -> None:
+    """At the level that Lambda has by default: the API's log has each request already."""
+    one = environment(project, mongod)
+    one.environment["AWS_LAMBDA_LOG_LEVEL"] = "INFO"
+    with one:
+        one.invoke(request("GET /items"))
+        assert one.invoke(request("GET /items")).records == []

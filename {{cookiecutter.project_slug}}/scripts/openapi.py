@@ -1,3 +1,5 @@
+{%- from 'python.j2' import literal -%}
+{%- from 'service.j2' import framework with context -%}
 """Writes openapi.json, which says what the API takes and returns, from the functions' types."""
 
 {% if cookiecutter.layout == "multi-lambda" -%}
@@ -11,6 +13,9 @@ from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
 FILE = PROJECT / "openapi.json"
+{%- if framework == "powertools" %}
+TITLE = {{ literal(cookiecutter.project_name) }}
+{%- endif %}
 
 
 {% include 'scripts/openapi.py/' ~ cookiecutter.layout ~ '.py' ignore missing %}

@@ -8,8 +8,11 @@ import base64
 {%- if cookiecutter.layout in ["multi-lambda", "web"] %}
 import importlib
 {%- endif %}
+{%- if framework == "fastapi" %}
+import itertools
+{%- endif %}
 import json
-{%- if cookiecutter.layout == "web" %}
+{%- if framework == "fastapi" %}
 import pkgutil
 {%- endif %}
 import uuid
@@ -24,7 +27,9 @@ from bson import ObjectId
 from pydantic import ValidationError
 {%- endif %}
 
-{% if framework == "powertools" -%}
+{% if framework == "fastapi" -%}
+from {{ cookiecutter.__package }}.api import JsonRoute
+{% elif framework == "powertools" -%}
 from {{ cookiecutter.__package }}.api import make_api
 {% endif -%}
 from {{ cookiecutter.__package }}.connection import Connection, Unavailable
@@ -261,6 +266,13 @@ def test_every_function_is_in_one_of_the_tables() -> None:
         module = importlib.import_module(f"{functions.__name__}.{name}")
         found = getattr(module, "router", None) in app.ROUTERS
         assert found or module.handler in app.DIRECT.values(), f"app.py doesn't have {name}"
+
+
+def test_every_route_takes_json_only() -> None:
+    from {{ cookiecutter.__package }} import app
+
+    for route in itertools.chain.from_iterable(router.routes for router in app.ROUTERS):
+        assert isinstance(route, JsonRoute), f"{route} needs a router with route_class=JsonRoute"
 
 
 def test_describes_itself(invoke: Invoke) -> None:

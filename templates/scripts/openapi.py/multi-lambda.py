@@ -5,5 +5,4 @@ def describe() -> Any:
 
     names = [f"{functions.__name__}.{name}" for name in functions.ROUTES.values()]
     api = make_api(*(importlib.import_module(name).router for name in names))
-    title, version = {{ cookiecutter.__project_name_literal }}, "0.1.0"
-    return json.loads(api.get_openapi_json_schema(title=title, version=version))
+    return json.loads(api.get_openapi_json_schema(title=TITLE, version="0.1.0"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -27,6 +28,7 @@ from .connection import RETRY_AFTER, Unavailable
 Handler = Callable[[Any, LambdaContext], Any]
 
 logger = Logger()
+logging.getLogger("mangum").setLevel(logging.WARNING)  # the API's own log has each request
 
 
 class Outside(LambdaContext):

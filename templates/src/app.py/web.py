@@ -1,3 +1,4 @@
+{%- from 'python.j2' import literal -%}
 """One Lambda function, a FastAPI application: each logical function has a router.
 
 `app` runs behind any ASGI server, `handler` in Lambda.
@@ -10,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from .api import make_app, make_handler
 from .functions import create_indexes, create_item, delete_item, get_item, list_items
 
+TITLE = {{ literal(cookiecutter.project_name) }}
 # What has the application's routes.
 ROUTERS = [
     create_item.router,
@@ -20,7 +22,7 @@ ROUTERS = [
 # By the routeKey of a direct invocation, which takes IAM permission. API Gateway has none of these.
 DIRECT = {"create-indexes": create_indexes.handler}
 
-app = make_app({{ cookiecutter.__project_name_literal }}, *ROUTERS)
+app = make_app(TITLE, *ROUTERS)
 serve = make_handler(app)
 
 
