@@ -21,7 +21,7 @@ from tests.support.baking import (
 # What only the projects with that answer have: a pattern of paths and lines, whatever their case.
 TRACES: dict[str, dict[str, str]] = {
     "layout": {
-        "single": r"GET /(?!items|new-function)\b|test_app\b",
+        "single": r"GET /(?!items|new-function|docs|openapi)\b|test_app\b",
         "multi": r"ROUTERS = \{",
         "multi-lambda": r"CreateItemFunction|-create-item\b",
         "web": r"fastapi|mangum|proxy\+",

@@ -80,7 +80,7 @@ def respond(scope: Any, body: bytes) -> dict[str, Any]:
     for route in sorted(table, key=lambda it: ("+}" in it, it.count("{"), it[:4] == "ANY ")):
         pattern = re.sub("^ANY", r"\\w+", re.escape(route))
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", pattern)
-        pattern = re.sub(r"\\{(\w+)\\\+\\}", r"(?P<\1>.+)", pattern)  # {proxy+}: the rest of it
+        pattern = re.sub(r"\\{(\w+)\\\+\\}", r"(?P<\1>.+)", pattern)  # {path+}: the rest of it
         if found := re.fullmatch(pattern, request):
             handler = importlib.import_module(table[route]).handler
             direct = route.startswith("POST /2015-03-31/")
