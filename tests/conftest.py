@@ -143,7 +143,7 @@ def mypy_cache(
     learned = shared / "mypy"
 
     def learn() -> None:
-        project = baked(iac="cdk", atlas_setup="stack", auth="password")
+        project = baked(layout="web", iac="cdk", atlas_setup="stack", auth="password")
         project.run(sys.executable, "-m", "mypy", env={"MYPY_CACHE_DIR": str(learned)}, check=False)
 
     once.run("mypy-libraries", learn)

@@ -58,7 +58,10 @@ def environments(project: Deployed, mongod: Mongod) -> Iterator[dict[str, Execut
     handlers["operations"] = project.operations
     with ExitStack() as stack:
         yield {
-            name: stack.enter_context(ExecutionEnvironment(project.code, handler, variables))
+            name: stack.enter_context(
+                # Until its deadline the driver repeats what may have been carried out.
+                ExecutionEnvironment(project.code, handler, variables, timeout=3.0)
+            )
             for name, handler in handlers.items()
         }
 

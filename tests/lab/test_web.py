@@ -68,9 +68,9 @@ def test_each_endpoint_ends_before_the_deadline_of_its_invocation(
 ) -> None:
     """Not before another's: those of uvicorn have ten seconds."""
     command = {"POST": "insert", "DELETE": "delete"}.get(route.split()[0], "find")
-    with environment(project, mongod, timeout=3.0) as one:
+    with environment(project, mongod, timeout=2.0) as one:
         assert one.invoke(request("GET /items")).response["statusCode"] == 200
-        with mongod.fail(command, blockConnection=True, blockTimeMS=5_000):
+        with mongod.fail(command, blockConnection=True, blockTimeMS=2_500):
             invocation = one.invoke(request(route))
 
     assert invocation.error is None, invocation.logs
