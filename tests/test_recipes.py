@@ -26,6 +26,7 @@ PROJECTS = [
     for base, rest in zip(
         combinations("layout", "iac"), itertools.cycle((*AROUND, *reversed(AROUND))), strict=False
     )
+    if base.id != "web/cdk"  # where they are multi/cdk's and web/sam's
 ]
 
 

@@ -31,6 +31,7 @@ from tests.support.servers import wait_until
 
 pytestmark = pytest.mark.slow
 
+EVERY = combinations("layout", "auth")
 ENVIRONMENTS = (1, 10)
 MANY = 50  # with --long for all, otherwise once
 INVOCATIONS = 3  # of each environment, on each of its routes
@@ -121,7 +122,7 @@ def many(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--long"))
 
 
-@pytest.mark.parametrize("answers", combinations("layout", "auth"))
+@pytest.mark.parametrize("answers", [it for it in EVERY if it.id != "web/password"])
 def test_replica_set(
     answers: dict[str, str],
     deployed: Deployer,
@@ -142,7 +143,7 @@ def test_replica_set(
     figure(count(Service(project, variables, stack), nodes, numbers))
 
 
-@pytest.mark.parametrize("answers", combinations("layout", "auth"))
+@pytest.mark.parametrize("answers", [it for it in EVERY if it.id != "web/iam"])
 def test_standalone(
     answers: dict[str, str],
     deployed: Deployer,
