@@ -84,16 +84,18 @@ def locked_answers() -> dict[Path, dict[str, str]]:
 
 
 def describe_projects() -> None:
-    """Write templates/openapi.json, by the `make openapi` of a project for each framework."""
-    for name, layout in {"powertools": "multi", "fastapi": "web"}.items():
+    """Write templates/openapi.json, by the `make openapi` of a project for each answer."""
+    layouts = {"powertools": "multi", "fastapi": "web"}
+    for (framework, layout), api_auth in product(layouts.items(), OPTIONS["api_auth"]):
         with TemporaryDirectory() as temporary:
-            project = bake(Path(temporary), layout=layout)
+            project = bake(Path(temporary), layout=layout, api_auth=api_auth)
             project.run(sys.executable, "scripts/openapi.py")
             title = json.dumps(project.answers["project_name"])
             text = project.read("openapi.json")
             assert text.count(f'"title": {title}') == 1
             text = text.replace(title, "{{ cookiecutter.__project_name_literal }}")
-            (TEMPLATE / f"templates/openapi.json/{name}.json").write_text(text, "utf-8")
+            part = TEMPLATE / f"templates/openapi.json/{framework}-{api_auth}.json"
+            part.write_text(text, "utf-8")
 
 
 def versions_only(lock: str) -> str:

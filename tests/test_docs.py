@@ -49,6 +49,7 @@ APART = {
     r"export MONGODB_URI=.*|uv run uvicorn .*": (
         "test_local.py: def test_the_web_application_runs_behind_any_server("
     ),
+    r"uvx schemathesis run .*": "test_contract.py: def test_keeps_to_its_contract(",
     r"docker compose up .*|MONGODB_URI=.* sam local start-api .*": (
         "test_docs.py: def test_docker_is_told_what_there_is("
     ),

@@ -6,14 +6,17 @@ test_pipelines.py.
 
 import copy
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Baker
-from tests.support.baking import OPTIONS
-from tests.support.pipeline import events, holds, parse, results, triggers
+from tests.support.baking import OPTIONS, bake
+from tests.support.pipeline import Runner, events, holds, parse, results, triggers
 
 Workflows = dict[str, Any]
 
@@ -40,7 +43,7 @@ SIGNS_IN = {
 }
 READ, TOKEN = {"contents": "read"}, {"id-token": "write"}
 PERMISSIONS = {"check": READ, "ci": READ, "staging": READ | TOKEN, "plan": READ | TOKEN}
-PERMISSIONS |= {"production": TOKEN}
+PERMISSIONS |= {"production": TOKEN, "api": READ}
 
 
 def faults(workflows: Workflows) -> Iterator[str]:
@@ -60,8 +63,24 @@ def faults(workflows: Workflows) -> Iterator[str]:
     commands = [step.get("run") for step in ci["jobs"]["check"]["steps"]]
     if missing := {f"make {it}" for it in ("lint", "types", "test", "build")} - set(commands):
         yield f"ci doesn't run {missing}"
+    yield from faults_of_comparison(ci["jobs"]["api"])
     yield from faults_of_order(deploy)
     yield from faults_of_roles(deploy)
+
+
+def faults_of_comparison(job: Any) -> Iterator[str]:
+    """What would break callers is shown where something is merged, and to nobody else."""
+    condition = str(job.get("if", ""))
+    for event, right in {"pull_request": True, "push": False}.items():
+        if holds(condition, {"github": {"event_name": event}}) is not right:
+            yield f"whether the API is compared on {event} isn't {right}"
+    for step in job["steps"]:
+        if "oasdiff" in step.get("uses", ""):
+            settings = step["with"]
+            if settings.get("review") is not False or settings.get("github-token") != "":
+                yield "openapi.json is uploaded, or there is a comment"
+            if (settings["base"], settings["revision"]) != ("before.json", "openapi.json"):
+                yield "other files are compared"
 
 
 def faults_of_order(deploy: Any) -> Iterator[str]:
@@ -143,7 +162,7 @@ def faults_of_jobs(workflow: Any) -> Iterator[str]:
 
 @pytest.fixture(params=OPTIONS["iac"])
 def workflows(request: pytest.FixtureRequest, baked: Baker) -> Workflows:
-    project = baked(iac=request.param)
+    project = baked(iac=request.param, layout="multi")
     texts = {it: project.read(f".github/workflows/{it}.yml") for it in ("ci", "deploy")}
     return {name: {**parse(text), "on": events(parse(text))} for name, text in texts.items()}
 
@@ -154,11 +173,44 @@ def test_workflows(workflows: Workflows) -> None:
 
 def test_workflows_in_every_partition(baked: Baker) -> None:
     for region, partition in {"cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov"}.items():
-        project = baked(aws_region=region)
+        project = baked(aws_region=region, layout="multi")
         texts = {it: project.read(f".github/workflows/{it}.yml") for it in ("ci", "deploy")}
         assert f"arn:{partition}:iam::" in texts["deploy"]
         texts["deploy"] = texts["deploy"].replace(f"arn:{partition}:", "arn:aws:")
         assert list(faults({it: parse(text) for it, text in texts.items()})) == []
+
+
+def test_the_api_is_compared_with_what_is_merged_into(tmp_path: Path) -> None:
+    """What the action compares is there, also where openapi.json is new."""
+
+    def git(*words: str) -> None:
+        identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+        subprocess.run(["git", *identity, *words], cwd=project.path, check=True)
+
+    project = bake(tmp_path / "project", layout="multi")
+    file, new = project.path / "openapi.json", project.read("openapi.json")
+    for old in ("{}\n", None):
+        git("init", "--quiet", "--initial-branch", "main")
+        file.unlink()
+        if old:
+            file.write_text(old)
+        git("add", "--all")
+        git("commit", "--quiet", "--message", "Base")
+        git("switch", "--quiet", "--create", "topic")
+        file.write_text(new)
+        git("add", "--all")
+        git("commit", "--quiet", "--message", "Topic")
+        git("switch", "--quiet", "main")
+        git("merge", "--quiet", "--no-ff", "--message", "Merge", "topic")
+
+        runner = Runner(project.path, lambda *_: {}, github={"event_name": "pull_request"})
+        assert runner.run("ci.yml", "api") is not None
+        assert (project.path / "before.json").read_text() == (old or new)
+        shutil.rmtree(project.path / ".git")
+
+
+def test_a_project_without_an_api_of_its_own_compares_none(baked: Baker) -> None:
+    assert parse(baked().read(".github/workflows/ci.yml"))["jobs"].keys() == {"check"}
 
 
 GONE = "gone"
@@ -196,6 +248,9 @@ MUTATIONS: list[tuple[str, Any]] = [
     (f"{CHECK} steps types run", "make lint"),
     (f"{CHECK} steps test if", "github.event_name == 'push'"),
     (f"{CHECK} steps lint continue-on-error", True),
+    ("ci jobs api if", GONE),
+    ("ci jobs api if", "github.event_name == 'push'"),
+    ("ci jobs api steps oasdiff with revision", "before.json"),
     ("deploy jobs staging steps Deploy continue-on-error", True),
     ("deploy defaults", GONE),
     ("deploy jobs plan steps plan shell", "sh"),
@@ -214,6 +269,9 @@ MUTATIONS: list[tuple[str, Any]] = [
     ("ci permissions", GONE),
     (f"{CHECK} permissions id-token", "write"),
     ("deploy jobs staging permissions contents", "write"),
+    ("ci jobs api permissions", {"contents": "read", "pull-requests": "write"}),
+    ("ci jobs api steps oasdiff with review", GONE),
+    ("ci jobs api steps oasdiff with github-token", GONE),
     ("deploy jobs plan permissions", GONE),
     ("deploy jobs production permissions", "write-all"),
     ("deploy jobs staging env", {"KEY": "${{ secrets.KEY }}"}),

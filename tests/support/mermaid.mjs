@@ -5,23 +5,14 @@
 // The diagrams are an object of PNG file and source. Prints what each shows, by file: its
 // texts, and its width and height; or what is wrong with it. TOOLS has node_modules.
 
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { pathToFileURL } from "node:url";
+
+import { launch } from "./browser.mjs";
 
 const tools = process.argv[2];
-process.env.TMPDIR = tools; // where the browser is unpacked, once
-const from = createRequire(join(tools, "package.json"));
-const load = async (name) => (await import(pathToFileURL(from.resolve(name)))).default;
-const [chromium, puppeteer] = [await load("@sparticuz/chromium"), await load("puppeteer-core")];
-
 const diagrams = JSON.parse(await text(process.stdin));
-const browser = await puppeteer.launch({
-  args: [...chromium.args, "--disable-background-networking", "--disable-component-update"],
-  executablePath: await chromium.executablePath(),
-  headless: "shell",
-});
+const browser = await launch(tools);
 try {
   const page = await browser.newPage();
   await page.setViewport({ width: 2400, height: 1200, deviceScaleFactor: 2 });

@@ -32,7 +32,8 @@ class Runner:
     Of the actions only configure-aws-credentials does something: `sign_in` gets the ARN of the
     role and what the job's token says of the job (`environment:staging`), and returns the
     environment of the session. `services` replaces variables that lead to a
-    job's service containers. Expressions are those that the template uses.
+    job's service containers, and `github` is what there is of that context. Expressions are those
+    that the template uses.
     """
 
     project: Path
@@ -40,6 +41,7 @@ class Runner:
     variables: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     services: Mapping[str, str] = field(default_factory=dict)
+    github: Mapping[str, str] = field(default_factory=dict)
 
     def run(
         self, workflow: str, job: str, needs: Mapping[str, Mapping[str, str]] | None = None
@@ -53,6 +55,7 @@ class Runner:
         steps = document["jobs"][job]
         shell = document.get("defaults", {}).get("run", {}).get("shell")
         context: dict[str, Any] = {
+            "github": self.github,
             "vars": self.variables,
             "needs": {name: {"outputs": outputs} for name, outputs in (needs or {}).items()},
             "steps": {},

@@ -1,4 +1,4 @@
-{%- from 'service.j2' import secret with context -%}
+{%- from 'service.j2' import secret, several with context -%}
 """Serves the API on this machine: uvicorn takes the requests, handlers get them as events.
 
     python scripts/local.py [PORT]
@@ -24,10 +24,16 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import uvicorn
+{%- if several %}
+from aws_lambda_powertools.event_handler.openapi import swagger_ui
+{%- endif %}
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # PYTHONSAFEPATH leaves it out
 
 from mongodb import find_mongodb
+{%- if several %}
+from openapi import describe
+{%- endif %}
 
 SERVICE = "{{ cookiecutter.project_slug }}"
 PACKAGE = "{{ cookiecutter.__package }}"
@@ -54,6 +60,10 @@ signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 {% include 'scripts/local.py/' ~ cookiecutter.layout ~ '.py' %}
+{%- if several %}
+
+{% include 'scripts/local.py/docs.py' %}
+{%- endif %}
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
     """Respond to a request, as an ASGI application. uvicorn logs what it raises: that is a 500."""
@@ -76,6 +86,11 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 def respond(scope: Any, body: bytes) -> dict[str, Any]:
     """Call the handler that the request is for; return a response in payload format 2.0."""
     request, table = f"{scope['method']} {scope['raw_path'].decode()}", routes()
+{%- if several %}
+    if scope["method"] == "GET" and (shown := documentation(scope["path"])):
+        kind, text = shown
+        return {"statusCode": 200, "headers": {"content-type": kind}, "body": text}
+{%- endif %}
     # The more exactly a route says what it is for, the earlier, as in API Gateway.
     for route in sorted(table, key=lambda it: ("+}" in it, it.count("{"), it[:4] == "ANY ")):
         pattern = re.sub("^ANY", r"\\w+", re.escape(route))

@@ -29,26 +29,26 @@ MODULE = '''\
 {% if framework == "fastapi" -%}
 from fastapi import APIRouter
 
-from ..api import Context, JsonRoute
+from ..api import Context, JsonRoute, may_return
 from ..client import mongodb
 
 router = APIRouter(route_class=JsonRoute)
 
 
-@router.get("/new-function")
+@router.get("/new-function", responses=may_return())
 def new_function(context: Context) -> dict[str, str | float]:
     """Return 200 with the database's name and its response to a ping."""
     with mongodb.database(context) as db:
 {%- elif framework == "powertools" -%}
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-{% if layout == "multi-lambda" %}from ..api import make_handler
-{% endif %}from ..client import mongodb
+from ..api import {% if layout == "multi-lambda" %}make_handler, {% endif %}may_return
+from ..client import mongodb
 
 router = Router()
 
 
-@router.get("/new-function")
+@router.get("/new-function", responses=may_return(200))
 def new_function() -> dict[str, str | float]:
     """Return 200 with the database's name and its response to a ping."""
     with mongodb.database(router.lambda_context) as db:
@@ -119,12 +119,12 @@ def main(name: str = "", route: str = "") -> None:
     method, _, path = route.partition(" ")
     key = dashed if route == "none" else route  # by which tests invoke it
 {%- if framework == "fastapi" %}
-    decorator = f'{method.lower()}("{path}")'
+    decorator = f'{method.lower()}("{path}"'
 {%- elif framework == "powertools" %}
-    decorator = f'{method.lower()}("{path.translate(str.maketrans("{}", "<>"))}")'
+    decorator = f'{method.lower()}("{path.translate(str.maketrans("{}", "<>"))}"'
 {%- endif %}
     spellings = {
-        'get("/new-function")': decorator,
+        'get("/new-function"': decorator,
         "GET /new-function": key,
         "Method: GET": f"Method: {method}",
         "Path: /new-function": f"Path: {path}",
@@ -142,7 +142,7 @@ def main(name: str = "", route: str = "") -> None:
             sys.exit(f"{file} exists already: try another name, such as {name}_2.")
 {%- if framework == "fastapi" %}
     for other in sorted((PROJECT / SOURCE / "functions").glob("*.py")):
-        if f"@router.{decorator.rstrip(')')}" in other.read_text("utf-8"):
+        if f"@router.{decorator}" in other.read_text("utf-8"):
             file = other.relative_to(PROJECT).as_posix()
             sys.exit(f"{file} has {key} already: try another route, such as 'GET /{name}_2'.")
 {%- endif %}

@@ -10,7 +10,9 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
-
+{% if framework == "powertools" and cookiecutter.api_auth == "jwt" %}
+from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
+{% endif %}
 PROJECT = Path(__file__).resolve().parent.parent
 FILE = PROJECT / "openapi.json"
 {%- if framework == "powertools" %}

@@ -4,5 +4,7 @@ def describe() -> Any:
     from {{ cookiecutter.__package }}.api import make_api
 
     names = [f"{functions.__name__}.{name}" for name in functions.ROUTES.values()]
-    api = make_api(*(importlib.import_module(name).router for name in names))
-    return json.loads(api.get_openapi_json_schema(title=TITLE, version="0.1.0"))
+    return described(make_api(*(importlib.import_module(name).router for name in names)))
+
+
+{% include 'scripts/openapi.py/powertools.py' -%}

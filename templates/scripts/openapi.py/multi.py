@@ -3,5 +3,7 @@ def describe() -> Any:
     from {{ cookiecutter.__package }}.api import make_api
     from {{ cookiecutter.__package }}.app import ROUTERS
 
-    api = make_api(*ROUTERS.values())
-    return json.loads(api.get_openapi_json_schema(title=TITLE, version="0.1.0"))
+    return described(make_api(*ROUTERS.values()))
+
+
+{% include 'scripts/openapi.py/powertools.py' -%}

@@ -14,10 +14,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 {%- if cookiecutter.api_auth == "jwt" %}
-from fastapi.security import SecurityScopes
+from fastapi.security import HTTPBearer, SecurityScopes
 {%- endif %}
 from mangum import Mangum
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from . import events
 {% if cookiecutter.api_auth == "jwt" -%}
@@ -29,6 +29,32 @@ Handler = Callable[[Any, LambdaContext], Any]
 
 logger = Logger()
 logging.getLogger("mangum").setLevel(logging.WARNING)  # the API's own log has each request
+
+
+class Refusal(BaseModel):
+    """What a response says that has nothing else."""
+
+    detail: str
+
+
+INVALID_SCHEMA = {"$ref": "#/components/schemas/HTTPValidationError"}
+INVALID: Any = {"application/json": {"schema": INVALID_SCHEMA}}
+RETRY: Any = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
+
+# By their status.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The body isn't text.", "content": INVALID},
+    404: {"description": "There is none.", "model": Refusal},
+    409: {"description": "It conflicts with what is there.", "model": Refusal},
+    413: {"description": "The body is too long.", "model": Refusal},
+    415: {"description": "The body isn't JSON by its type.", "model": Refusal},
+    503: {"description": "The database is unavailable.", "model": Refusal, "headers": RETRY},
+}
+
+
+def may_return(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe what a route responds with, besides its own, 422 and 503 without a database."""
+    return {status: RESPONSES[status] for status in (*statuses, 503)}
 
 
 class Outside(LambdaContext):
@@ -100,7 +126,12 @@ class JsonRoute(APIRoute):
 def make_app(title: str, *routers: APIRouter) -> FastAPI:
     """Build the application that has the routes of routers."""
     # A signature is for one URL, so nobody could follow a redirect to a path without its slash.
+{%- if cookiecutter.api_auth == "jwt" %}
+    token = HTTPBearer(scheme_name="bearer", bearerFormat="JWT", auto_error=False)
+    app = FastAPI(title=title, redirect_slashes=False, dependencies=[Depends(token)])
+{%- elif cookiecutter.api_auth == "iam" %}
     app = FastAPI(title=title, redirect_slashes=False)
+{%- endif %}
     for router in routers:
         app.include_router(router)
     app.exception_handler(RequestValidationError)(invalid)

@@ -11,8 +11,9 @@ from aws_lambda_powertools.event_handler.api_gateway import (
 )
 from aws_lambda_powertools.event_handler.exceptions import RequestEntityTooLargeError
 from aws_lambda_powertools.event_handler.openapi.exceptions import ResponseValidationError
+from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 {% if cookiecutter.api_auth == "jwt" -%}
 from .caller import caller_of
@@ -23,6 +24,37 @@ from .events import MAX_BODY, Request, json_object, malformed, refusal
 Handler = Callable[[Any, LambdaContext], Any]
 
 logger = Logger()
+
+
+class Refusal(BaseModel):
+    """What a response says that has nothing else."""
+
+    statusCode: int
+    message: str
+
+
+REFUSAL: Any = {"application/json": {"model": Refusal}}
+INVALID_SCHEMA = {"$ref": "#/components/schemas/HTTPValidationError"}
+INVALID: Any = {"application/json": {"schema": INVALID_SCHEMA}}
+RETRY: Any = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
+
+# By their status. Those of 200 and 201 have the type that the function returns.
+RESPONSES: dict[int, OpenAPIResponse] = {
+    200: {"description": "What was asked for."},
+    201: {"description": "What was created."},
+    204: {"description": "It is gone.", "content": {}},
+    400: {"description": "The body isn't text.", "content": INVALID},
+    404: {"description": "There is none.", "content": REFUSAL},
+    409: {"description": "It conflicts with what is there.", "content": REFUSAL},
+    413: {"description": "The body is too long.", "content": REFUSAL},
+    415: {"description": "The body isn't JSON by its type.", "content": INVALID},
+    503: {"description": "The database is unavailable.", "content": REFUSAL, "headers": RETRY},
+}
+
+
+def may_return(*statuses: int) -> dict[int, OpenAPIResponse]:
+    """Describe what a route responds with, besides 422 and, where there is no database, 503."""
+    return {status: RESPONSES[status] for status in (*statuses, 503)}
 
 
 def make_handler(*routers: Router) -> Handler:

@@ -54,7 +54,8 @@ def refusal(status: int, detail: list[dict[str, Any]]) -> dict[str, Any]:
 
 def malformed(error: ValidationError) -> dict[str, Any]:
     """Build a response to what isn't a request."""
-    return refusal(400, [{"loc": it["loc"], "type": it["type"]} for it in error.errors()])
+    said = {"msg": "API Gateway wouldn't send this"}
+    return refusal(400, [{"loc": it["loc"], "type": it["type"], **said} for it in error.errors()])
 
 
 def json_object(text: str) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from fastapi import APIRouter, HTTPException
 from pymongo.errors import DuplicateKeyError
 
-from ..api import Context, JsonRoute
+from ..api import Context, JsonRoute, may_return
 from ..client import mongodb
 from ..items import Item, NewItem
 
 router = APIRouter(route_class=JsonRoute)
 
 
-@router.post("/items", status_code=201)
+@router.post("/items", status_code=201, responses=may_return(400, 409, 413, 415))
 def create_item(item: NewItem, context: Context) -> Item:
     """Return 201 with the item, 422 if it isn't valid, 409 if its sku is taken."""
     document = item.document()

@@ -3,16 +3,20 @@
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from pymongo.errors import DuplicateKeyError
-{% if cookiecutter.layout == "multi-lambda" %}
-from ..api import make_handler
-{%- endif %}
+
+from ..api import {% if cookiecutter.layout == "multi-lambda" %}make_handler, {% endif %}may_return
 from ..client import mongodb
 from ..items import Item, NewItem
 
 router = Router()
 
 
-@router.post("/items", status_code=201)
+@router.post(
+    "/items",
+    summary="Create an item",
+    status_code=201,
+    responses=may_return(201, 400, 409, 413, 415),
+)
 def create_item(item: NewItem) -> Item:
     """Return 201 with the item, 422 if it isn't valid, 409 if its sku is taken."""
     document = item.document()

@@ -2,16 +2,17 @@
 
 from aws_lambda_powertools.event_handler.api_gateway import Response, Router
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-{% if cookiecutter.layout == "multi-lambda" %}
-from ..api import make_handler
-{%- endif %}
+
+from ..api import {% if cookiecutter.layout == "multi-lambda" %}make_handler, {% endif %}may_return
 from ..client import mongodb
 from ..items import Id
 
 router = Router()
 
 
-@router.delete("/items/<id>", status_code=204)
+@router.delete(
+    "/items/<id>", summary="Delete an item", status_code=204, responses=may_return(204, 404)
+)
 def delete_item(id: Id) -> Response[None]:
     """Return 204, or 404 if there is no such item."""
     with mongodb.database(router.lambda_context) as db:

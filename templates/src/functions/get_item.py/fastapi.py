@@ -2,14 +2,14 @@
 
 from fastapi import APIRouter, HTTPException
 
-from ..api import Context, JsonRoute
+from ..api import Context, JsonRoute, may_return
 from ..client import mongodb
 from ..items import Id, Item
 
 router = APIRouter(route_class=JsonRoute)
 
 
-@router.get("/items/{id}")
+@router.get("/items/{id}", responses=may_return(404))
 def get_item(id: Id, context: Context) -> Item:
     """Return 200 with the item, 404 if there is none."""
     with mongodb.database(context) as db:

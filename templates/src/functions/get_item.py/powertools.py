@@ -2,16 +2,15 @@
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-{% if cookiecutter.layout == "multi-lambda" %}
-from ..api import make_handler
-{%- endif %}
+
+from ..api import {% if cookiecutter.layout == "multi-lambda" %}make_handler, {% endif %}may_return
 from ..client import mongodb
 from ..items import Id, Item
 
 router = Router()
 
 
-@router.get("/items/<id>")
+@router.get("/items/<id>", summary="Get an item", responses=may_return(200, 404))
 def get_item(id: Id) -> Item:
     """Return 200 with the item, 404 if there is none."""
     with mongodb.database(router.lambda_context) as db:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, Field
 
-from ..api import Context, JsonRoute
+from ..api import Context, JsonRoute, may_return
 from ..client import mongodb
 from ..items import Id, Item
 
@@ -33,7 +33,7 @@ class Page(BaseModel):
     next: Id | None
 
 
-@router.get("/items")
+@router.get("/items", responses=may_return())
 def list_items(
     context: Context,
     limit: Annotated[PageSize, Query()] = DEFAULT_LIMIT,

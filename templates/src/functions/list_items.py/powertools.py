@@ -6,9 +6,8 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, BeforeValidator, Field
-{% if cookiecutter.layout == "multi-lambda" %}
-from ..api import make_handler
-{%- endif %}
+
+from ..api import {% if cookiecutter.layout == "multi-lambda" %}make_handler, {% endif %}may_return
 from ..client import mongodb
 from ..items import Id, Item
 
@@ -35,7 +34,7 @@ class Page(BaseModel):
     next: Id | None
 
 
-@router.get("/items")
+@router.get("/items", summary="List items, oldest first", responses=may_return(200))
 def list_items(
     limit: Annotated[PageSize, Query()] = DEFAULT_LIMIT,
     after: Annotated[Id | None, Query()] = None,
