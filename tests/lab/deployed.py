@@ -12,6 +12,7 @@ from typing import Any
 from tests.support.baking import BakedProject, bake
 from tests.support.cloudformation import unroll
 from tests.support.here import HERE, build
+from tests.support.recipes import follow, recipes
 
 # What a catch-all such as GET /{proxy+} passes on to a project with layout=web.
 APPLICATION = ("POST /items", "GET /items", "GET /items/{id}", "DELETE /items/{id}")
@@ -49,7 +50,8 @@ class Deployed:
                 continue
             properties = resource["Properties"]
             name = properties["FunctionName"]["Fn::Sub"].replace("${AWS::StackName}", self.name)
-            routes = [it["Properties"] for it in properties.get("Events", {}).values()]
+            events = properties.get("Events", {}).values()
+            routes = [it["Properties"] for it in events if it["Type"] == "HttpApi"]
             found.append(
                 Function(
                     prefix=logical_id.removesuffix("Function"),
@@ -89,9 +91,11 @@ class Deployed:
         return plain | {"MONGODB_URI": uri}
 
 
-def deploy(folder: Path, **answers: str) -> Deployed:
-    """Bake a project, add the functions of `tests/lab/functions` to its own, and build it."""
+def deploy(folder: Path, *followed: str, **answers: str) -> Deployed:
+    """Bake a project, follow recipes, add the functions of `tests/lab/functions`, and build it."""
     project = bake(folder, **HERE, **answers)
+    for name in followed:
+        follow(project, recipes(project)[name])
     functions = project.source / "functions"
     if functions.is_dir():
         shutil.copytree(_EXTRA, functions, dirs_exist_ok=True)

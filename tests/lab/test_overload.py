@@ -193,6 +193,21 @@ def test_a_caller_who_deletes_again_deletes_once(
     assert items.find_one({"_id": item}) is None
 
 
+def test_a_repetition_that_wrote_nothing_says_nothing_of_the_first_attempt(
+    environments: dict[str, ExecutionEnvironment], mongod: Mongod
+) -> None:
+    """The cluster carries out the write, the connection breaks, and it sheds the repetition."""
+    service, sku = environments["service"], f"MUG-{ObjectId()}".upper()
+    create = request("POST /items", body=json.dumps({"sku": sku, "name": "Mug"}))
+    before, shed = mongod.failed(), {"errorCode": 462, "errorLabels": NOTHING_DONE}
+    with mongod.break_off(), mongod.fail("insert", mode={"skip": 1}, **shed):
+        is_unavailable(service.invoke(create), why="The connection to MongoDB was lost")
+
+    assert mongod.failed() > before
+    assert service.invoke(create).response["statusCode"] == 409
+    assert mongod.admin[DATABASE].items.count_documents({"sku": sku}) == 1
+
+
 def test_the_driver_does_no_write_twice(operate: Invoke, mongod: Mongod) -> None:
     """It is told to try again; the server knows the repetition by its number."""
     with mongod.fail("insert", mode={"times": 1}, **MAYBE_DONE):

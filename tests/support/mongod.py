@@ -207,6 +207,16 @@ class Mongod:
         finally:
             self.admin.admin.command("configureFailPoint", "failCommand", mode="off")
 
+    @contextmanager
+    def break_off(self) -> Iterator[None]:
+        """Carry out the next write that a driver may repeat, and close its connection."""
+        command = {"configureFailPoint": "onPrimaryTransactionalWrite"}
+        self.admin.admin.command(command | {"mode": {"times": 1}})
+        try:
+            yield
+        finally:
+            self.admin.admin.command(command | {"mode": "off"})
+
     def failed(self) -> int:
         """How many commands have failed as told, ever."""
         name = "failpoint.failCommand"

@@ -12,4 +12,7 @@ from ..client import mongodb
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return the names of the indexes. Those that exist already stay as they are."""
     with mongodb.database(context) as db:
-        return {"indexes": [db.items.create_index("sku", unique=True)]}
+        names = [
+            db.items.create_index("sku", unique=True),
+        ]
+        return {"indexes": names}
