@@ -27,6 +27,7 @@ pytestmark = pytest.mark.slow
 
 AUDIENCE = "https://api.example.com"
 ORIGIN = "https://app.example.com"
+MISSING = "The token must have these scopes: items.read."
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,15 @@ def aws(atlas: Atlas, issuer: Issuer) -> Iterator[LocalAws]:
 def scoped(project: BakedProject) -> None:
     """Have `GET` of items ask for a scope, as the project's docs say."""
     document = Document(project.path, project.path / "docs/callers.md")
-    if project.answers["iac"] == "sam":
+    path = f"src/{project.package}/functions/list_items.py"
+    if project.answers["layout"] == "web":
+        [example] = [it for it in document.blocks("python") if path.endswith(it.split()[2])]
+        imports, _, endpoint = example.partition("\n\n\n")
+        [parameter] = [it for it in endpoint.splitlines() if "Security" in it]
+        text = project.read(path)
+        text = text.replace("from fastapi", f"{imports}\nfrom fastapi", 1)
+        text = text.replace("    context: Context,\n", f"    context: Context,\n{parameter}\n")
+    elif project.answers["iac"] == "sam":
         [scopes] = [it for it in document.blocks("yaml") if "AuthorizationScopes" in it]
         path, route = "template.yaml", "            Path: /items\n"
         at = project.read(path).rindex(route) + len(route)
@@ -60,12 +69,19 @@ def scoped(project: BakedProject) -> None:
     (project.path / path).write_text(text, "utf-8")
 
 
-@pytest.mark.parametrize("answers", [{"iac": "sam"}, {"iac": "cdk"}], ids=["sam", "cdk"])
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param({"iac": "sam", "layout": "multi"}, id="sam"),
+        pytest.param({"iac": "cdk", "layout": "multi"}, id="cdk"),
+        pytest.param({"iac": "sam", "layout": "web"}, id="web"),
+    ],
+)
 def test_who_may_call(
     answers: dict[str, str], tmp_path: Path, atlas: Atlas, aws: LocalAws, issuer: Issuer
 ) -> None:
     slug = f"orders-{uuid.uuid4().hex[:6]}"
-    answers |= {"api_auth": "jwt", "layout": "multi", "network": "public", "project_slug": slug}
+    answers |= {"api_auth": "jwt", "network": "public", "project_slug": slug}
     project = bake(tmp_path, **answers, **HERE)
     scoped(project)
     parameters = {"JwtIssuer": issuer.url, "JwtAudience": f"billing,{AUDIENCE}"}
@@ -117,7 +133,8 @@ def test_who_may_call(
             for it in Document(project.path, project.path / "README.md").blocks("sh")
             if "client_credentials" in it
         ]
-        assert follow(shown, url, aws, issuer) == {"message": "Forbidden"}  # it asks for no scope
+        forbidden = {"multi": {"message": "Forbidden"}, "web": {"detail": MISSING}}
+        assert follow(shown, url, aws, issuer) == forbidden[answers["layout"]]  # it asks for none
 
 
 def allowed(aws: LocalAws, url: str, origin: str) -> set[str]:

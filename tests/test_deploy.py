@@ -25,7 +25,7 @@ DEPLOYED = [
     *combinations("layout", "auth"),
     *(
         pytest.param({"layout": layout, "auth": auth, "iac": "cdk"}, id=f"{layout}/{auth}/cdk")
-        for layout, auth in [("multi", "iam"), ("multi-lambda", "password")]
+        for layout, auth in [("web", "iam"), ("multi-lambda", "password")]
     ),
 ]
 

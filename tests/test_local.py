@@ -27,6 +27,7 @@ from tests.support.baking import TIDY, BakedProject, bake, combinations
 from tests.support.certificates import Authority
 from tests.support.execution_environment import ExecutionEnvironment
 from tests.support.here import NEEDS_A_SHELL
+from tests.support.issuer import unsigned
 from tests.support.mongod import Mongod, Tls, mongod_binary
 from tests.support.servers import free_port, listens, wait_until
 
@@ -277,7 +278,8 @@ def handler(event, context):
 def echo(tmp_path_factory: pytest.TempPathFactory, mongod: Mongod) -> Iterator[Local]:
     """A project, served from surroundings like these, whose `POST /items` and `GET /items/{id}`
     return what they are asked to, or what they are told."""
-    project = bake(tmp_path_factory.mktemp("echo"), layout="multi-lambda", auth="password")
+    answers = {"layout": "multi-lambda", "auth": "password", "api_auth": "jwt"}
+    project = bake(tmp_path_factory.mktemp("echo"), **answers)
     for name in ("create_item", "get_item"):
         (project.source / f"functions/{name}.py").write_text(ECHO)
     mine = dict.fromkeys(CREDENTIALS, "mine")
@@ -354,6 +356,28 @@ def test_events_are_as_documented(echo: Local) -> None:
         if name not in LEFT_OUT_OF_EVENTS
     }
     assert event == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("token", "claims"),
+    [
+        (
+            unsigned({"sub": "me", "scope": "read write", "aud": ["a", "b"], "exp": 17}),
+            {"sub": "me", "scope": "read write", "aud": "[a b]", "exp": "17"},
+        ),
+        ("e30.WzVd.", None),
+        ("e30.e-.", None),
+        ("no token", None),
+    ],
+)
+def test_a_bearer_token_is_believed(token: str, claims: dict[str, str] | None, echo: Local) -> None:
+    """Claims are text in events, a list of them too: see docs/decisions/0064."""
+    status, text = request(echo, "GET /items/1 HTTP/1.1", f"Authorization: Bearer {token}")
+
+    assert status == 200, echo.terminal
+    told = json.loads(text)["event"]["requestContext"].get("authorizer")
+    assert told == (None if claims is None else {"jwt": {"claims": claims, "scopes": None}})
 
 
 def request(local: Local, line: str, *headers: str, body: bytes = b"") -> tuple[int, str]:

@@ -22,7 +22,7 @@ from tests.support.baking import (
 TRACES: dict[str, dict[str, str]] = {
     "layout": {
         "single": r"GET /(?!items|new-function)\b|test_app\b",
-        "multi": r"in one AWS Lambda|ROUTERS = \{",
+        "multi": r"ROUTERS = \{",
         "multi-lambda": r"CreateItemFunction|-create-item\b",
         "web": r"fastapi|mangum|proxy\+",
     },

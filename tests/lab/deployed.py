@@ -69,6 +69,12 @@ class Deployed:
         """Name of a handler of `tests/lab/functions` as part of the project."""
         return f"{self.project.package}.functions.{handler}"
 
+    @property
+    def operations(self) -> str:
+        """Name of the handler that carries out one of the lab's operations."""
+        framework = {"multi": "powertools", "web": "fastapi"}[self.project.answers["layout"]]
+        return self.added(f"through_{framework}.handler")
+
     def variables(self, host: str, **options: str) -> dict[str, str]:
         """The functions' environment variables, as the stack sets them, without a secret's ARN.
 

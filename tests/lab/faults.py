@@ -28,7 +28,8 @@ READS = ("find", "aggregate")
 RETRYABLE = (*READS, "insert")  # by the driver
 COMMANDS = {"update_many": "update"}  # where the server has another name for it
 PHASES: tuple[Phase, ...] = ("frozen", "frozen long", "running")
-AUTHS: tuple[Auth, ...] = ("iam", "password")
+LAYOUTS: dict[Auth, str] = {"iam": "multi", "password": "web"}
+"""Each way to sign in, by a service of one framework."""
 
 TIMEOUT = 10.0  # seconds, of the template's functions
 MAX_IDLE = 1.0  # of the functions, instead of a minute; the driver's heartbeat is as much quicker
@@ -255,7 +256,7 @@ class Fleet:
         self._cluster.proxy(primary).hold(fault.on_the_way)
 
         def all_executed() -> bool:
-            return all(executed(primary)[it] - before[it] >= len(AUTHS) for it in OPERATIONS)
+            return all(executed(primary)[it] - before[it] >= len(LAYOUTS) for it in OPERATIONS)
 
         def strike() -> None:
             if fault.on_the_way == "replies":
@@ -277,15 +278,15 @@ def fleet(
     cluster.database.inserted.create_index("number")
     environments = {}
     with ExitStack() as stack:
-        for auth in AUTHS:
-            project = deployed(layout="multi", auth=auth)
+        for auth, layout in LAYOUTS.items():
+            project = deployed(layout=layout, auth=auth)
             variables = project.variables(cluster.atlas.host, heartbeatFrequencyMS="500")
             variables |= cluster.environment | cluster.sign_in(auth)
             for operation in OPERATIONS:
                 environments[auth, operation] = stack.enter_context(
                     WatchedEnvironment(
                         project.code,
-                        project.added("operations.handler"),
+                        project.operations,
                         variables | {"LAB_MAX_IDLE": str(MAX_IDLE)},
                         canaries=canaries,
                         hosts=cluster.hosts,

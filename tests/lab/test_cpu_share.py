@@ -22,8 +22,8 @@ def test_init_connects(
     canaries: Canaries,
     figure: Callable[[str], None],
 ) -> None:
-    """In time, so that the first invocation has a connection already."""
-    project = deployed(layout="multi", auth=auth)
+    """In time, so that the first invocation has a connection already, with the most to import."""
+    project = deployed(layout="web", auth=auth)
     memory = project.template["Globals"]["Function"]["MemorySize"] // part
     variables = project.variables(small_cluster.atlas.host)
     variables |= small_cluster.environment | small_cluster.sign_in(auth)

@@ -1,6 +1,7 @@
 """Faults of the network and of nodes, while environments are frozen and while they run.
 
-Eight execution environments, one for each operation and way to sign in, live through all of them.
+Eight execution environments, one for each operation and way to sign in, each of which a layout of
+its own has, live through all of them.
 An invocation that a fault strikes succeeds, or answers 503 before its deadline; the next one after
 the fault succeeds in the same process; what is counted was done once.
 """

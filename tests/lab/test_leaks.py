@@ -15,6 +15,7 @@ import pytest
 
 from tests.lab.cluster import Auth, Cluster, Variables
 from tests.lab.conftest import Deployer
+from tests.lab.faults import LAYOUTS
 from tests.lab.leaks import Canaries, LeakError, WatchedEnvironment
 from tests.support.baking import bake
 from tests.support.here import HERE, build
@@ -107,7 +108,7 @@ def test_objects_and_exceptions_do_not_show_them(
     auth: Auth, small_cluster: Cluster, deployed: Deployer, canaries: Canaries
 ) -> None:
     """What a debugger prints of the connection, and each exception of a chain."""
-    project = deployed(layout="multi", auth=auth)
+    project = deployed(layout=LAYOUTS[auth], auth=auth)
     variables = project.variables(small_cluster.atlas.host) | small_cluster.environment
     right = small_cluster.sign_in(auth)
     wrong: list[Variables] = (

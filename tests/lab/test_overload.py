@@ -45,9 +45,9 @@ def mongod() -> Iterator[Mongod]:
         yield mongod
 
 
-@pytest.fixture(scope="module")
-def project(deployed: Deployer) -> Deployed:
-    return deployed(layout="multi", auth="iam")
+@pytest.fixture(scope="module", params=["multi", "web"])
+def project(request: pytest.FixtureRequest, deployed: Deployer) -> Deployed:
+    return deployed(layout=request.param, auth="iam")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def environments(project: Deployed, mongod: Mongod) -> Iterator[dict[str, Execut
     """Of the service, and of the lab's operations."""
     variables = {"MONGODB_URI": mongod.uri, "MONGODB_DATABASE": DATABASE}
     handlers = {"service": project.functions[0].handler}
-    handlers["operations"] = project.added("operations.handler")
+    handlers["operations"] = project.operations
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(ExecutionEnvironment(project.code, handler, variables))
@@ -90,7 +90,8 @@ def is_unavailable(invocation: Invocation, why: str = "The cluster is overloaded
     """503 with the time to wait, and the log says why."""
     assert invocation.error is None, invocation.error
     assert invocation.response["statusCode"] == 503
-    assert int(invocation.response["headers"]["Retry-After"]) > 0
+    headers = {name.lower(): value for name, value in invocation.response["headers"].items()}
+    assert int(headers["retry-after"]) > 0
     assert OVERLOADED not in invocation.response["body"]
     [reason] = [it["message"] for it in invocation.records if it.get("level") == "ERROR"]
     assert reason.startswith(why)

@@ -92,10 +92,10 @@ class Environment:
         assert gets_in or self._rotation.users == 1, "one of two is always good"
         before = self._rotation.reads()
 
-        invocation = self._runs.invoke({"threads": self._threads})
+        invocation = self._runs.invoke({"operation": "race", "threads": self._threads})
 
         assert invocation.error is None, invocation.logs
-        outcomes = json.loads(invocation.response["body"])["outcomes"]
+        outcomes = json.loads(invocation.response["body"])["result"]
         assert outcomes == ["read" if gets_in else REFUSED] * self._threads
         reads = self._rotation.reads() - before
         if gets_in:
@@ -109,10 +109,13 @@ class Environment:
 def rotations(
     small_cluster: Cluster, deployed: Deployer, canaries: Canaries
 ) -> Iterator[dict[Rotation, Environment]]:
-    """Single-user and alternating, each with one thread and with eight."""
-    project, found = deployed(layout="multi", auth="password"), {}
+    """Single-user and alternating, each with one thread and with eight, and a layout for each."""
+    found = {}
     with ExitStack() as stack:
-        for users, threads in itertools.product((1, 2), (1, 8)):
+        kinds = itertools.product((1, 2), (1, 8))
+        layouts = ("multi", "web", "web", "multi")
+        for (users, threads), layout in zip(kinds, layouts, strict=True):
+            project = deployed(layout=layout, auth="password")
             rotation = Rotation(small_cluster, canaries, users)
             runs = environment(project, small_cluster, rotation, canaries)
             found[rotation] = Environment(stack.enter_context(runs), threads, rotation)
@@ -129,10 +132,9 @@ def environment(
     """One whose monitor notices soon that connections are lost."""
     variables = project.variables(cluster.atlas.host, heartbeatFrequencyMS="500")
     variables |= cluster.environment | {"MONGODB_SECRET_ARN": rotation.arn}
-    handler = project.added("operations.race")
     return WatchedEnvironment(
         project.code,
-        handler,
+        project.operations,
         variables,
         canaries=canaries,
         hosts=cluster.hosts,
@@ -187,9 +189,9 @@ def test_connection_that_breaks_in_use_costs_one_answer(
         before = rotation.reads()
 
         small_cluster.proxies[0].forget()
-        invocation = runs.invoke({"threads": 1})
+        invocation = runs.invoke({"operation": "race", "threads": 1})
 
-        assert json.loads(invocation.response["body"])["outcomes"] == [REFUSED]
+        assert json.loads(invocation.response["body"])["result"] == [REFUSED]
         assert rotation.reads() == before
         one.connected = False
         one.check()
@@ -208,7 +210,7 @@ def test_a_refused_client_is_not_waited_for(
     runs = environment(project, small_cluster, rotation, canaries, timeout=4.0)
     runs.environment["LAB_MAX_IDLE"] = str(MAX_IDLE)
     with runs:
-        runs.invoke({"threads": 1})
+        runs.invoke({"operation": "race", "threads": 1})
         rotation.begin()
         for step in ("password changed", "secret changed"):
             rotation.change(step)
@@ -216,10 +218,10 @@ def test_a_refused_client_is_not_waited_for(
         small_cluster.proxies[0].lose()
         time.sleep(LONG)
 
-        invocation = runs.invoke({"threads": 1})
+        invocation = runs.invoke({"operation": "race", "threads": 1})
 
         small_cluster.heal()
-        assert json.loads(invocation.response["body"])["outcomes"] == ["read"]
+        assert json.loads(invocation.response["body"])["result"] == ["read"]
         check_connections(small_cluster, rotation)
 
 

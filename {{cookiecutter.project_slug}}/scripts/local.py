@@ -145,10 +145,16 @@ def make_event(route: str, found: re.Match[str], scope: Any, body: bytes) -> dic
             "routeKey": route,
             "stage": "$default",
             "timeEpoch": int(time.time() * 1000),
+{%- if cookiecutter.api_auth == "jwt" %}
+            **authorizer(headers),
+{%- endif %}
         },
         "isBase64Encoded": bool(body) and not text,
     } | {name: value for name, value in optional.items() if value}
+{% if cookiecutter.api_auth == "jwt" %}
 
+{% include 'scripts/local.py/authorizer.py' %}
+{%- endif %}
 
 def main() -> None:
     """Serve until interrupted."""

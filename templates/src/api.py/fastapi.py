@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -11,12 +12,15 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Respons
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+{%- if cookiecutter.api_auth == "jwt" %}
+from fastapi.security import SecurityScopes
+{%- endif %}
 from mangum import Mangum
 from pydantic import ValidationError
 
 from . import events
 {% if cookiecutter.api_auth == "jwt" -%}
-from .caller import caller_of
+from .caller import Caller, caller_of
 {% endif -%}
 from .connection import RETRY_AFTER, Unavailable
 
@@ -43,7 +47,23 @@ async def context_of(request: Request) -> LambdaContext:
 # The type of an endpoint's parameter that gets it. `pymongo.timeout` holds in one thread, and
 # endpoints have one of their own: so they borrow the database, and no dependency does.
 Context = Annotated[LambdaContext, Depends(context_of)]
+{% if cookiecutter.api_auth == "jwt" %}
 
+async def caller_with(asked: SecurityScopes, request: Request) -> Caller:
+    """Return who calls, for an endpoint's parameter that asks for scopes, by `Security`.
+
+    Raises:
+        HTTPException: 403 if one of them is missing, 401 if there is no token.
+    """
+    caller = caller_of(request.scope.get("aws.event"))
+    if caller is None:
+        raise HTTPException(401, "There is no token.", {"WWW-Authenticate": "Bearer"})
+    if not caller.scopes.issuperset(asked.scopes):
+        challenge = f'Bearer error="insufficient_scope", scope="{asked.scope_str}"'
+        message = f"The token must have these scopes: {asked.scope_str}."
+        raise HTTPException(403, message, {"WWW-Authenticate": challenge})
+    return caller
+{% endif %}
 
 class JsonRequest(Request):
     """A request whose body is an object in JSON, if it has any."""
@@ -115,7 +135,8 @@ def make_handler(app: FastAPI) -> Handler:
             request = events.Request.model_validate(event)
         except ValidationError as error:
             return events.malformed(error)
-        http = {"sourceIp": ""} | event["requestContext"]["http"] | {"path": request.rawPath}
+        path = quote(request.rawPath, errors="surrogatepass")  # Mangum decodes it, once too often
+        http = {"sourceIp": ""} | event["requestContext"]["http"] | {"path": path}
         event = event | {
             "version": "2.0",
             "requestContext": event["requestContext"] | {"http": http},

@@ -1,12 +1,13 @@
-"""One operation on the database, as the event says. Added to projects by the lab."""
+"""One operation on the database, as an event says. Added to projects by the lab.
 
-import json
+`through_powertools.py` and `through_fastapi.py` have the handlers.
+"""
+
 import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pymongo.database import Database
 
@@ -15,11 +16,9 @@ from .. import connection
 # Before the connection is made: a minute of the service passes in a second here.
 connection.MAX_IDLE = float(os.environ.get("LAB_MAX_IDLE", connection.MAX_IDLE))
 
-from ..api import make_handler  # noqa: E402
 from ..client import mongodb  # noqa: E402
 
-router = Router()
-# What makes a request of an event for the lab's own operations.
+# What makes a request of an event.
 REQUEST = {
     "rawPath": "/",
     "headers": {},
@@ -58,25 +57,17 @@ OPERATIONS: dict[str, Callable[[Database[dict[str, Any]], int], object]] = {
 }
 
 
-@router.post("/")
-def operate() -> dict[str, Any]:
-    """Return 200 with the result of `event["operation"]`, which counts under `event["number"]`."""
-    event = router.current_event
-    with mongodb.database(router.lambda_context) as db:
-        return {"result": OPERATIONS[event["operation"]](db, event["number"])}
+def operate(event: dict[str, Any], context: LambdaContext) -> object:
+    """Return the result of `event["operation"]`, which counts under `event["number"]`."""
+    if event["operation"] == "race":
+        return race(event["threads"], context)
+    with mongodb.database(context) as db:
+        return OPERATIONS[event["operation"]](db, event["number"])
 
 
-serve = make_handler(router)
-
-
-def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Operate, as a function of the service's own."""
-    return serve(REQUEST | event, context)
-
-
-def race(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Return 200 with what came of a read in each of `event["threads"]` threads at once."""
-    barrier = threading.Barrier(event["threads"])
+def race(number: int, context: LambdaContext) -> list[str]:
+    """Return what comes of a read in each of so many threads at once."""
+    barrier = threading.Barrier(number)
     outcomes: list[str] = []
 
     def run() -> None:
@@ -88,9 +79,9 @@ def race(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         except Exception as error:
             outcomes.append(f"{type(error).__name__}: {error}")
 
-    threads = [threading.Thread(target=run) for _ in range(event["threads"])]
+    threads = [threading.Thread(target=run) for _ in range(number)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return {"statusCode": 200, "body": json.dumps({"outcomes": sorted(outcomes)})}
+    return sorted(outcomes)

@@ -15,7 +15,7 @@ class Caller:
 def caller_of(event: Any) -> Caller | None:
     """Return the caller that an event of the HTTP API names (payload format 2.0).
 
-    None if there was no token: in a direct invocation, and in `make local`.
+    None if there was no token, as in a direct invocation. `make local` believes any.
     """
     match event:
         case {"requestContext": {"authorizer": {"jwt": {"claims": {"sub": str(sub), **claims}}}}}:
