@@ -7,6 +7,7 @@ import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -128,7 +129,8 @@ def measure_warm() -> dict[str, Any]:
     with Mongod() as mongod:
         item = ObjectId()
         with MongoClient[dict[str, Any]](mongod.uri) as client:
-            client.app.items.insert_one({"_id": item, "sku": "MUG", "name": "Mug"})
+            mug = {"sku": "MUG", "name": "Mug", "quantity": 1, "created_at": datetime.now(UTC)}
+            client.app.items.insert_one({"_id": item, **mug})
         for layout in FRAMEWORKS:
             with built(layout=layout, auth="iam") as (project, code):
                 variables = {
