@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cold_start, connections, endurance, faults, report, size, warm
+from benchmarks import cold_start, connections, endurance, faults, layouts, report, size, warm
 from tests.support.baking import TEMPLATE
 from tests.support.cpu_share import NoCpuShareError
 
@@ -21,6 +21,9 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "warm": warm.measure,
     "cold_start": cold_start.measure,
     "cold_start_512_mb": cold_start.measure_limited,
+    "layouts": layouts.measure,
+    "layouts_512_mb": layouts.measure_limited,
+    "routes": layouts.measure_warm,
     "connections": connections.measure,
     "size": size.measure,
     "bakes": size.measure_bakes,

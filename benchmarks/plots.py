@@ -129,6 +129,11 @@ if __name__ == "__main__":
         "Cold start to the first answer from the database",
         by_auth(load("cold_start")["rows"]),
     )
+    bars(
+        "layouts",
+        "Layouts: cold start to the first answer from the database",
+        by_auth(load("layouts")["rows"]),
+    )
     opened = load("connections")
     connections(opened["rows"], opened["limits"])
     life = load("endurance")

@@ -9,13 +9,16 @@ TITLES = {
     "warm": "Warm invocation: find one document",
     "cold_start": "Cold start to the first answer from the database",
     "cold_start_512_mb": "The same with the CPU of 512 MB",
+    "layouts": "Layouts: cold start to the first answer from the database",
+    "layouts_512_mb": "Layouts, with the CPU of 512 MB",
+    "routes": "Warm invocation: one item through the API",
     "connections": "Connections over execution environments",
     "size": "Artefact and memory",
     "bakes": "Bake",
     "faults": "Faults of the network and of nodes",
     "endurance": "Endurance",
 }
-PLOTS = ("warm", "cold_start", "connections", "endurance")
+PLOTS = ("warm", "cold_start", "layouts", "connections", "endurance")
 INTRODUCTION = """# Results
 
 Written by `make bench`. All variants of a measurement run in turn on one machine: compare ratios,
@@ -28,6 +31,12 @@ NOTES = {
     "boto3, pydantic and Powertools and without bytecode. All run from the same dependencies.",
     "cold_start_512_mb": "Lambda gives CPU in proportion to memory, one for 1,769 MB. A cgroup "
     "limits the process to the share that goes with the template's `MemorySize`.",
+    "layouts": "`GET /items`, and `GET /` of `single`. `multi` by hand is a former commit of the "
+    "template, when routing and validation were its own code. As documented is `documented.py`: "
+    "the same libraries, the client made by a request or in a lifespan, and no bytecode.",
+    "layouts_512_mb": "As above.",
+    "routes": "`route_variants.py` has all three, in one process: `GET /items/{id}`, the driver's "
+    "`find_one`, and a route of the same library that does nothing.",
     "connections": "Held: once all environments have been invoked 5 times, one after another. "
     "The client inside the handler is `inside.py`: it is freed after each invocation.",
     "bakes": "All libraries have their bytecode. The empty template takes what Cookiecutter needs "

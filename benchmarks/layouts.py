@@ -1,0 +1,157 @@
+"""Layouts: what their libraries cost at a cold start, and in a warm invocation."""
+
+import io
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bson import ObjectId
+from pymongo import MongoClient
+
+from benchmarks.artefact import built, paired_ratio, rounds, spread, without_bytecode
+from benchmarks.cold_start import variables_for
+from tests.lab.deployed import request
+from tests.support.atlas import Atlas
+from tests.support.baking import OPTIONS, TEMPLATE, BakedProject
+from tests.support.execution_environment import ExecutionEnvironment
+from tests.support.here import HERE, build
+from tests.support.local_aws import LocalAws
+from tests.support.mongod import Mongod
+
+ROUNDS = 15
+WARM_ROUNDS = 3_000
+
+HAND_WRITTEN = "62057961e04bdc96c71f6050ff97e9211591abe9"
+"""The last commit in which multi's routing and validation were written by hand."""
+
+FRAMEWORKS = ("multi", "web")
+"""Layouts that stand for what their functions' routes are written with."""
+
+Variants = dict[str, tuple[Path, str, dict[str, Any]]]
+
+
+def measure() -> dict[str, Any]:
+    """Milliseconds from the start of the process to the first answer, the layouts in turn."""
+    return measure_both(cpu_limited=False)
+
+
+def measure_limited() -> dict[str, Any]:
+    """The same with a share of CPU. Raises NoCpuShareError where there are no cgroups for it."""
+    return measure_both(cpu_limited=True)
+
+
+def measure_both(*, cpu_limited: bool) -> dict[str, Any]:
+    """With either auth, over SRV, TLS and authentication."""
+    rows = {}
+    with Atlas() as atlas, LocalAws() as aws:
+        for auth in OPTIONS["auth"]:
+            variables = atlas.environment | variables_for(auth, atlas, aws)
+            with ExitStack() as stack:
+                variants = variants_of(auth, stack)
+                for name, row in measure_auth(variants, variables, cpu_limited).items():
+                    rows[f"{auth}: {name}"] = row
+    return {"unit": "ms", "rows": rows}
+
+
+def variants_of(auth: str, stack: ExitStack) -> Variants:
+    """Return folder, handler and event of what is compared."""
+    folder = Path(stack.enter_context(TemporaryDirectory(prefix="benchmark-")))
+    found: Variants = {}
+    project, code = stack.enter_context(hand_written(auth))
+    found["multi by hand"] = (code, f"{project.package}.app.handler", request("GET /items"))
+    found["runtime client alone"] = (code, "nothing.handler", request("GET /items"))
+    for layout in OPTIONS["layout"]:
+        project, code = stack.enter_context(built(layout=layout, auth=auth))
+        module = "functions.list_items" if layout == "multi-lambda" else "app"
+        event = request("GET /" if layout == "single" else "GET /items")
+        found[f"ours, {layout}"] = (code, f"{project.package}.{module}.handler", event)
+        if layout in FRAMEWORKS:
+            plain = without_bytecode(code, folder / layout)
+            found[f"{layout} as documented, no bytecode"] = (plain, "documented.handler", event)
+    return found
+
+
+@contextmanager
+def hand_written(auth: str) -> Iterator[tuple[BakedProject, Path]]:
+    """Yield the same service before its routing and validation were a library's."""
+    command = ["git", "-C", str(TEMPLATE), "archive", HAND_WRITTEN]
+    archive = subprocess.run(command, capture_output=True, check=True).stdout
+    with TemporaryDirectory(prefix="benchmark-") as name:
+        folder = Path(name)
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(folder / "template", filter="data")
+        answers = {"project_slug": "by-hand", "layout": "multi", "auth": auth, **HERE}
+        given = [f"{name}={value}" for name, value in answers.items()]
+        bake = [sys.executable, "-m", "cookiecutter", str(folder / "template"), "--no-input"]
+        subprocess.run([*bake, "--output-dir", name, *given], check=True, capture_output=True)
+        project = BakedProject(folder / "by-hand", answers)
+        build(project, folder / "code")
+        nothing = Path(__file__).parent / "handlers/nothing.py"
+        (folder / "code/nothing.py").write_bytes(nothing.read_bytes())
+        yield project, folder / "code"
+
+
+def measure_auth(
+    variants: Variants, variables: dict[str, str], cpu_limited: bool
+) -> dict[str, Any]:
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    for number in range(rounds(ROUNDS)):
+        order = list(variants.items())[:: -1 if number % 2 else 1]
+        for name, (code, handler, event) in order:
+            layout = {"LAYOUT": name.partition(" ")[0]}
+            start = time.perf_counter()
+            with ExecutionEnvironment(
+                code, handler, variables | layout, cpu_limited=cpu_limited
+            ) as environment:
+                invocation = environment.invoke(event)
+                times[name].append((time.perf_counter() - start) * 1000)
+                assert invocation.error is None, invocation.logs
+                assert invocation.response["statusCode"] == 200, invocation.logs
+    rows = {name: spread(values) for name, values in times.items()}
+    nothing = rows["runtime client alone"]["median"]
+    for name, row in rows.items():
+        row["ratio to multi by hand"] = paired_ratio(times[name], times["multi by hand"])
+        if name != "runtime client alone":
+            row["above the runtime client"] = round(row["median"] - nothing, 1)
+    return rows
+
+
+def measure_warm() -> dict[str, Any]:
+    """Milliseconds for one item by its id, within the process, over plain TCP."""
+    rows: dict[str, dict[str, Any]] = {}
+    with Mongod() as mongod:
+        item = ObjectId()
+        with MongoClient[dict[str, Any]](mongod.uri) as client:
+            mug = {"sku": "MUG", "name": "Mug", "quantity": 1, "created_at": datetime.now(UTC)}
+            client.app.items.insert_one({"_id": item, **mug})
+        for layout in FRAMEWORKS:
+            with built(layout=layout, auth="iam") as (project, code):
+                variables = {
+                    "MONGODB_URI": mongod.uri,
+                    "MONGODB_DATABASE": "app",
+                    "POWERTOOLS_SERVICE_NAME": "benchmark",
+                    "PACKAGE": project.package,
+                    "ITEM": str(item),
+                }
+                names = ["ours", "empty route", "bare driver"]
+                times: dict[str, list[float]] = {name: [] for name in names}
+                with ExecutionEnvironment(code, "route_variants.handler", variables) as one:
+                    for _ in range(rounds(WARM_ROUNDS)):
+                        names.reverse()
+                        for name in names:
+                            invocation = one.invoke({"variant": name})
+                            assert invocation.error is None, invocation.logs
+                            times[name].append(invocation.response)
+            for name, values in times.items():
+                rows[f"{layout}: {name}"] = spread(values)
+            both = [sum(it) for it in zip(times["empty route"], times["bare driver"], strict=True)]
+            ratio = paired_ratio(times["ours"], both)
+            rows[f"{layout}: ours"]["ratio to empty route and bare driver"] = ratio
+    return {"unit": "ms", "rows": rows}
