@@ -80,6 +80,9 @@ def examine(
 ) -> tuple[dict[str, Any], str]:
     """Run schemathesis by the description that is served; return its report, and what it prints."""
     (folder / "hooks.py").write_text(HOOKS, "utf-8")
+    (folder / "schemathesis.toml").write_text(
+        'hooks = "hooks.py"\ncache.enabled = false\n', "utf-8"
+    )
     report = folder / "report.json"
     command = [
         *(str(Path(sys.executable).with_name("schemathesis")), "run", f"{url(local)}/openapi.json"),
@@ -87,8 +90,8 @@ def examine(
         *("--exclude-checks", ",".join(OTHERS[project.answers["layout"]])),
         *("--report", "json", "--report-json-path", str(report), *options),
     ]
-    done = project.run(
-        *command, env={"SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(folder)}, check=False
+    done = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, encoding="utf-8", check=False
     )
     return json.loads(report.read_text("utf-8")), done.stdout + local.terminal
 
