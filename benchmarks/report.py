@@ -102,6 +102,15 @@ def figures(results: Path) -> str:
                 f"| {ours['ratio to least code']:.2f} times the least code that does it; "
                 f"the usual shape takes {usual['median'] / least['median']:.1f} times |"
             )
+    rows = found.get("layouts", {}).get("rows", {})
+    for layout in ("multi", "web") if rows else ():
+        ours = rows[f"iam: ours, {layout}"]
+        documented = rows[f"iam: {layout} as documented, no bytecode"]
+        lines.append(
+            f"| The same of `layout={layout}`, `auth=iam` | {ours['median']:,.0f} ms "
+            f"| {ours['ratio to multi by hand']:.2f} times `multi` with routing and validation by "
+            f"hand; as documented it takes {documented['median'] / ours['median']:.1f} times ours |"
+        )
     if "connections" in found:
         rows = found["connections"]["rows"]
         ours, inside = (
