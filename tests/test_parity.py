@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import DeployOf
-from tests.support.baking import API_AUTH, CORE, combinations
+from tests.support.baking import API_AUTH, CORE, stacks
 from tests.support.cloudformation import Plan
 from tests.support.effects import ADDED, UNSEEN, added, effects
 from tests.support.parameters import scenarios
@@ -20,7 +20,7 @@ from tests.support.parameters import scenarios
 pytestmark = pytest.mark.slow
 
 SAME = [
-    *combinations(*(name for name in CORE if name != "iac")),
+    *stacks(*(name for name in CORE if name != "iac")),
     *(it for it in API_AUTH if it.values[0]["iac"] == "sam"),
 ]
 DEPLOYS: dict[str, tuple[dict[str, str], str]] = {

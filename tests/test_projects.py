@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Baker
-from tests.support.baking import API_AUTH, TIDY, combinations
+from tests.support.baking import API_AUTH, TIDY, combinations, stacks
 from tests.support.here import SAM
 from tests.support.mongod import Mongod, mongod_binary
 from tests.support.once import Once
@@ -18,7 +18,7 @@ PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answers", [*combinations(), *API_AUTH])
+@pytest.mark.parametrize("answers", [*stacks(), *API_AUTH])
 def test_passes_the_type_checker(
     answers: dict[str, str], baked: Baker, mypy_cache: str, once: Once
 ) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from tests.conftest import Baker, DeployOf, Expand
-from tests.support.baking import TEMPLATE, combinations
+from tests.support.baking import TEMPLATE, combinations, stacks
 from tests.support.cloudformation import Plan, Template
 
 pytestmark = pytest.mark.slow
 
 Answers = dict[str, str]
 
-EVERY = combinations()
+EVERY = stacks()
 
 # Actions that AWS lets nobody narrow down to a resource, and why the functions need them.
 ON_ANY_RESOURCE = {

@@ -215,6 +215,19 @@ def combinations(*names: str) -> list[Any]:
     ]
 
 
+def stacks(*names: str) -> list[Any]:
+    """`combinations`, but half of those of `layout=web`, whose stack is that of `multi` but for its
+    routes: each network with each way to set it up, where the ways to sign in take turns.
+    """
+    auth, network, setup = (OPTIONS[name].index for name in ("auth", "network", "atlas_setup"))
+
+    def has(answers: dict[str, str]) -> bool:
+        number = network(answers["network"]) + setup(answers["atlas_setup"])
+        return answers["layout"] != "web" or auth(answers["auth"]) == number % 2
+
+    return [it for it in combinations(*names) if has(it.values[0])]
+
+
 def bake(output_dir: Path, accept_hooks: bool = True, /, **answers: str) -> BakedProject:
     """Bake into a new folder under `output_dir` as `cookiecutter --no-input` would.
 
