@@ -13,7 +13,10 @@ def recipes(project: BakedProject) -> dict[str, str]:
 
 
 def follow(project: BakedProject, recipe: str) -> None:
-    """Do what a recipe says: run its `make`, apply its patch. Others that it names are done."""
+    """Do what a recipe says: run its `make`, apply its patch, and have openapi.json follow.
+
+    Others that it names are done.
+    """
     for new in re.findall(r"First `make (new-function [^`]*)`", recipe):
         project.run("make", "--silent", "--old-file=.venv", "RUN=", *new.split())
     for patch in re.findall(r"```diff\n(.*?)```", recipe, re.DOTALL):
@@ -26,3 +29,5 @@ def follow(project: BakedProject, recipe: str) -> None:
             check=False,
         )
         assert done.returncode == 0, done.stderr + patch
+    if re.search(r"Then\s+run\s+`make\s+openapi`", recipe):
+        project.run("make", "--silent", "--old-file=.venv", "RUN=", "openapi")
