@@ -127,6 +127,7 @@ def test_a_changed_project_is_updated(
     assert answers["template_version"] == template_version()
     after = updated.parse("template.yaml")
     assert resources(before) <= resources(after), "a stack would lose or replace resources"
+    updated.run("make", "--silent", "--old-file=.venv", "RUN=", "openapi")
     commit(repository, project, "Update")
     own_tests = ("-m", "pytest", "-q")
     done = updated.run(sys.executable, *own_tests, env={"MONGODB_URI": mongod.uri})
