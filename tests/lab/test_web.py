@@ -87,3 +87,22 @@ def test_a_warm_invocation_leaves_no_line_of_its_own_in_the_log(
     with one:
         one.invoke(request("GET /items"))
         assert one.invoke(request("GET /items")).records == []
+
+
+def test_half_of_a_surrogate_pair_is_refused_wherever_it_stands(
+    project: Deployed, mongod: Mongod
+) -> None:
+    """A direct invocation may send it. Mangum would raise."""
+    half = "\ud800"
+    parts: dict[str, Any] = {
+        "rawPath": f"/{half}",
+        "rawQueryString": half,
+        "headers": {"x-name": half},
+        "cookies": [half],
+        "body": half,
+    }
+    with environment(project, mongod) as one:
+        for name, value in parts.items():
+            invocation = one.invoke(request("POST /items") | {name: value})
+            assert invocation.error is None, name
+            assert invocation.response["statusCode"] == 400, name

@@ -165,10 +165,13 @@ def make_handler(app: FastAPI) -> Handler:
         logger.append_keys(caller=caller.subject if caller else None)
 {%- endif %}
         try:
+            json.dumps(event, ensure_ascii=False).encode()  # half of a surrogate pair fails Mangum
             request = events.Request.model_validate(event)
+        except UnicodeEncodeError:
+            return events.refusal(400, [{"loc": [], "type": "string_unicode"}])
         except ValidationError as error:
             return events.malformed(error)
-        path = quote(request.rawPath, errors="surrogatepass")  # Mangum decodes it, once too often
+        path = quote(request.rawPath)  # Mangum decodes it, once too often
         http = {"sourceIp": ""} | event["requestContext"]["http"] | {"path": path}
         event = event | {
             "version": "2.0",
