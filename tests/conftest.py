@@ -127,7 +127,14 @@ def syntheses(baked: Baker, once: Once, shared: Path) -> Callable[..., Synthesis
             synthesise([synthesis(scenario, project) for project in with_it])
 
         once.run(f"synthesise-{scenario}", synthesise_all)
-        return synthesis(scenario, baked(**answers))
+        one = synthesis(scenario, baked(**answers))
+
+        def synthesise_it() -> None:
+            if not one.folder.exists():  # it isn't one of `stacks`
+                synthesise([one])
+
+        once.run(f"synthesise-{scenario}-{one.folder.name}", synthesise_it)
+        return one
 
     return get
 
