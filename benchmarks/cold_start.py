@@ -8,13 +8,15 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.artefact import built, paired_ratio, rounds, spread, without_bytecode
 from tests.support.atlas import Atlas
-from tests.support.baking import TEMPLATE
+from tests.support.baking import OPTIONS, TEMPLATE
 from tests.support.execution_environment import ExecutionEnvironment
 from tests.support.local_aws import LocalAws
 
@@ -23,25 +25,76 @@ IAM = "?authMechanism=MONGODB-AWS&authSource=%24external"
 EVENT = {"version": "2.0", "routeKey": "GET /"}
 
 
+Variants = dict[str, tuple[Path, str, dict[str, Any]]]
+"""Folder of the code, handler and event by name, with one named `ALONE`."""
+
+ALONE = "runtime client alone"
+
+
 def measure() -> dict[str, Any]:
     """Milliseconds, the variants in turn, over SRV, TLS and authentication."""
-    return measure_both(cpu_limited=False)
+    return compare(variants_of, "least code", cpu_limited=False)
 
 
 def measure_limited() -> dict[str, Any]:
     """The same with a share of CPU. Raises NoCpuShareError where there are no cgroups for it."""
-    return measure_both(cpu_limited=True)
+    return compare(variants_of, "least code", cpu_limited=True)
 
 
-def measure_both(*, cpu_limited: bool) -> dict[str, Any]:
-    """With either auth."""
+def compare(
+    variants_of: Callable[[str, ExitStack], Variants], base: str, *, cpu_limited: bool
+) -> dict[str, Any]:
+    """Compare the variants for either auth with the one that is named `base`."""
     rows = {}
     with Atlas() as atlas, LocalAws() as aws:
-        for auth in ("iam", "password"):
+        for auth in OPTIONS["auth"]:
             variables = atlas.environment | variables_for(auth, atlas, aws)
-            for name, row in measure_auth(auth, variables, cpu_limited).items():
+            with ExitStack() as stack:
+                times = start_each(variants_of(auth, stack), variables, cpu_limited)
+            spreads = {name: spread(values) for name, values in times.items()}
+            for name, row in spreads.items():
+                row[f"ratio to {base}"] = paired_ratio(times[name], times[base])
+                if name != ALONE:
+                    above = row["median"] - spreads[ALONE]["median"]
+                    row["above the runtime client"] = round(above, 1)
                 rows[f"{auth}: {name}"] = row
     return {"unit": "ms", "rows": rows}
+
+
+def start_each(
+    variants: Variants, variables: dict[str, str], cpu_limited: bool
+) -> dict[str, list[float]]:
+    """Return by name what each start took to its first answer, the variants in changing order."""
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    for number in range(rounds(ROUNDS)):
+        order = list(variants.items())[:: -1 if number % 2 else 1]
+        for name, (code, handler, event) in order:
+            start = time.perf_counter()
+            with ExecutionEnvironment(
+                code, handler, variables, cpu_limited=cpu_limited
+            ) as environment:
+                invocation = environment.invoke(event)
+                times[name].append((time.perf_counter() - start) * 1000)
+                assert invocation.error is None, invocation.logs
+                assert invocation.response["statusCode"] == 200, invocation.logs
+    return times
+
+
+def variants_of(auth: str, stack: ExitStack) -> Variants:
+    """Ours, less, and what is usual."""
+    project, code = stack.enter_context(built(layout="single", auth=auth))
+    folder = stack.enter_context(TemporaryDirectory())
+    ours, least = f"{project.package}.app.handler", f"least_{auth}.handler"
+    plain = without_bytecode(code, Path(folder, "plain"))
+    usual = with_pydantic(plain, Path(folder, "usual"))
+    return {
+        ALONE: (code, "nothing.handler", EVENT),
+        "ours": (code, ours, EVENT),
+        "least code": (code, least, EVENT),
+        "ours, no bytecode": (plain, ours, EVENT),
+        "least code, no bytecode": (plain, least, EVENT),
+        "usual shape, no bytecode": (usual, "usual.handler", EVENT),
+    }
 
 
 def variables_for(auth: str, atlas: Atlas, aws: LocalAws) -> dict[str, str]:
@@ -65,40 +118,6 @@ def variables_for(auth: str, atlas: Atlas, aws: LocalAws) -> dict[str, str]:
         **aws.environment,
         "AWS_SESSION_TOKEN": "",  # the account's administrator is a user, without a session
     }
-
-
-def measure_auth(auth: str, variables: dict[str, str], cpu_limited: bool) -> dict[str, Any]:
-    with built(layout="single", auth=auth) as (project, code), TemporaryDirectory() as folder:
-        ours, least = f"{project.package}.app.handler", f"least_{auth}.handler"
-        plain = without_bytecode(code, Path(folder, "plain"))
-        usual = with_pydantic(plain, Path(folder, "usual"))
-        variants = {
-            "runtime client alone": (code, "nothing.handler"),
-            "ours": (code, ours),
-            "least code": (code, least),
-            "ours, no bytecode": (plain, ours),
-            "least code, no bytecode": (plain, least),
-            "usual shape, no bytecode": (usual, "usual.handler"),
-        }
-        times: dict[str, list[float]] = {name: [] for name in variants}
-        for number in range(rounds(ROUNDS)):
-            order = list(variants.items())[:: -1 if number % 2 else 1]
-            for name, (where, handler) in order:
-                start = time.perf_counter()
-                with ExecutionEnvironment(
-                    where, handler, variables, cpu_limited=cpu_limited
-                ) as environment:
-                    invocation = environment.invoke(EVENT)
-                    times[name].append((time.perf_counter() - start) * 1000)
-                    assert invocation.error is None, invocation.logs
-                    assert invocation.response["statusCode"] == 200, invocation.logs
-    rows = {name: spread(values) for name, values in times.items()}
-    nothing = rows["runtime client alone"]["median"]
-    for name, row in rows.items():
-        row["ratio to least code"] = paired_ratio(times[name], times["least code"])
-        if name != "runtime client alone":
-            row["above the runtime client"] = round(row["median"] - nothing, 1)
-    return rows
 
 
 def with_pydantic(code: Path, copy: Path) -> Path:

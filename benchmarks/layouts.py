@@ -4,7 +4,6 @@ import io
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -16,16 +15,13 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from benchmarks.artefact import built, paired_ratio, rounds, spread, without_bytecode
-from benchmarks.cold_start import variables_for
+from benchmarks.cold_start import ALONE, Variants, compare
 from tests.lab.deployed import request
-from tests.support.atlas import Atlas
 from tests.support.baking import OPTIONS, TEMPLATE, BakedProject
 from tests.support.execution_environment import ExecutionEnvironment
 from tests.support.here import HERE, build
-from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
 
-ROUNDS = 15
 WARM_ROUNDS = 3_000
 
 HAND_WRITTEN = "62057961e04bdc96c71f6050ff97e9211591abe9"
@@ -34,47 +30,32 @@ HAND_WRITTEN = "62057961e04bdc96c71f6050ff97e9211591abe9"
 FRAMEWORKS = ("multi", "web")
 """Layouts that stand for what their functions' routes are written with."""
 
-Variants = dict[str, tuple[Path, str, dict[str, Any]]]
-
 
 def measure() -> dict[str, Any]:
     """Milliseconds from the start of the process to the first answer, the layouts in turn."""
-    return measure_both(cpu_limited=False)
+    return compare(variants_of, "multi by hand", cpu_limited=False)
 
 
 def measure_limited() -> dict[str, Any]:
     """The same with a share of CPU. Raises NoCpuShareError where there are no cgroups for it."""
-    return measure_both(cpu_limited=True)
-
-
-def measure_both(*, cpu_limited: bool) -> dict[str, Any]:
-    """With either auth, over SRV, TLS and authentication."""
-    rows = {}
-    with Atlas() as atlas, LocalAws() as aws:
-        for auth in OPTIONS["auth"]:
-            variables = atlas.environment | variables_for(auth, atlas, aws)
-            with ExitStack() as stack:
-                variants = variants_of(auth, stack)
-                for name, row in measure_auth(variants, variables, cpu_limited).items():
-                    rows[f"{auth}: {name}"] = row
-    return {"unit": "ms", "rows": rows}
+    return compare(variants_of, "multi by hand", cpu_limited=True)
 
 
 def variants_of(auth: str, stack: ExitStack) -> Variants:
-    """Return folder, handler and event of what is compared."""
+    """Each layout, the same by hand, and as the documentation of its libraries has it."""
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="benchmark-")))
     found: Variants = {}
     project, code = stack.enter_context(hand_written(auth))
     found["multi by hand"] = (code, f"{project.package}.app.handler", request("GET /items"))
-    found["runtime client alone"] = (code, "nothing.handler", request("GET /items"))
+    found[ALONE] = (code, "nothing.handler", request("GET /items"))
     for layout in OPTIONS["layout"]:
         project, code = stack.enter_context(built(layout=layout, auth=auth))
         module = "functions.list_items" if layout == "multi-lambda" else "app"
         event = request("GET /" if layout == "single" else "GET /items")
         found[f"ours, {layout}"] = (code, f"{project.package}.{module}.handler", event)
         if layout in FRAMEWORKS:
-            plain = without_bytecode(code, folder / layout)
-            found[f"{layout} as documented, no bytecode"] = (plain, "documented.handler", event)
+            plain, handler = without_bytecode(code, folder / layout), f"documented_{layout}.handler"
+            found[f"{layout} as documented, no bytecode"] = (plain, handler, event)
     return found
 
 
@@ -96,31 +77,6 @@ def hand_written(auth: str) -> Iterator[tuple[BakedProject, Path]]:
         nothing = Path(__file__).parent / "handlers/nothing.py"
         (folder / "code/nothing.py").write_bytes(nothing.read_bytes())
         yield project, folder / "code"
-
-
-def measure_auth(
-    variants: Variants, variables: dict[str, str], cpu_limited: bool
-) -> dict[str, Any]:
-    times: dict[str, list[float]] = {name: [] for name in variants}
-    for number in range(rounds(ROUNDS)):
-        order = list(variants.items())[:: -1 if number % 2 else 1]
-        for name, (code, handler, event) in order:
-            layout = {"LAYOUT": name.partition(" ")[0]}
-            start = time.perf_counter()
-            with ExecutionEnvironment(
-                code, handler, variables | layout, cpu_limited=cpu_limited
-            ) as environment:
-                invocation = environment.invoke(event)
-                times[name].append((time.perf_counter() - start) * 1000)
-                assert invocation.error is None, invocation.logs
-                assert invocation.response["statusCode"] == 200, invocation.logs
-    rows = {name: spread(values) for name, values in times.items()}
-    nothing = rows["runtime client alone"]["median"]
-    for name, row in rows.items():
-        row["ratio to multi by hand"] = paired_ratio(times[name], times["multi by hand"])
-        if name != "runtime client alone":
-            row["above the runtime client"] = round(row["median"] - nothing, 1)
-    return rows
 
 
 def measure_warm() -> dict[str, Any]:

@@ -32,8 +32,9 @@ NOTES = {
     "cold_start_512_mb": "Lambda gives CPU in proportion to memory, one for 1,769 MB. A cgroup "
     "limits the process to the share that goes with the template's `MemorySize`.",
     "layouts": "`GET /items`, and `GET /` of `single`. `multi` by hand is a former commit of the "
-    "template, when routing and validation were its own code. As documented is `documented.py`: "
-    "the same libraries, the client made by a request or in a lifespan, and no bytecode.",
+    "template, when routing and validation were its own code. As documented are "
+    "`documented_multi.py` and `documented_web.py`: the same libraries, the client made by a "
+    "request or in a lifespan, and no bytecode.",
     "layouts_512_mb": "As above.",
     "routes": "`route_variants.py` has all three, in one process: `GET /items/{id}`, the driver's "
     "`find_one`, and a route of the same library that does nothing.",

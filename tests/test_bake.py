@@ -24,6 +24,18 @@ from tests.support.baking import (
 Answers = dict[str, str]
 
 # The exact files of each project, beside the answers that add them.
+SEVERAL = """
+    src/orders_service/api.py src/orders_service/client.py
+    src/orders_service/events.py src/orders_service/items.py
+    src/orders_service/functions/__init__.py
+    src/orders_service/functions/create_indexes.py
+    src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
+    src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
+    openapi.json scripts/new_function.py scripts/openapi.py tests/test_items.py
+    tests/test_openapi.py
+"""
+"""Files of a project that has several functions."""
+
 FILES: list[tuple[Answers, str]] = [
     (
         {},
@@ -68,45 +80,9 @@ FILES: list[tuple[Answers, str]] = [
             src/orders_service/app.py tests/test_app.py
         """,
     ),
-    (
-        {"layout": "multi"},
-        """
-            src/orders_service/app.py src/orders_service/api.py src/orders_service/client.py
-            src/orders_service/events.py src/orders_service/items.py
-            src/orders_service/functions/__init__.py
-            src/orders_service/functions/create_indexes.py
-            src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
-            src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
-            openapi.json scripts/new_function.py scripts/openapi.py tests/test_items.py
-            tests/test_openapi.py
-        """,
-    ),
-    (
-        {"layout": "web"},
-        """
-            src/orders_service/app.py src/orders_service/api.py src/orders_service/client.py
-            src/orders_service/events.py src/orders_service/items.py
-            src/orders_service/functions/__init__.py
-            src/orders_service/functions/create_indexes.py
-            src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
-            src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
-            openapi.json scripts/new_function.py scripts/openapi.py tests/test_items.py
-            tests/test_openapi.py
-        """,
-    ),
-    (
-        {"layout": "multi-lambda"},
-        """
-            src/orders_service/api.py src/orders_service/client.py
-            src/orders_service/events.py src/orders_service/items.py
-            src/orders_service/functions/__init__.py
-            src/orders_service/functions/create_indexes.py
-            src/orders_service/functions/create_item.py src/orders_service/functions/delete_item.py
-            src/orders_service/functions/get_item.py src/orders_service/functions/list_items.py
-            openapi.json scripts/new_function.py scripts/openapi.py tests/test_items.py
-            tests/test_openapi.py
-        """,
-    ),
+    ({"layout": "multi"}, f"src/orders_service/app.py {SEVERAL}"),
+    ({"layout": "web"}, f"src/orders_service/app.py {SEVERAL}"),
+    ({"layout": "multi-lambda"}, SEVERAL),
     (
         {"auth": "password"},
         """

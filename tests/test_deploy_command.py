@@ -104,6 +104,12 @@ def test_deploys_from_nothing_to_a_response(answers: Answers, sit: Callable[...,
     assert plane.changes[changes:] == []
     assert "Deploy again" not in again.stdout
     assert files_of(desk) == before
+    if (answers["network"], answers["atlas_setup"]) == ("peering", "cli"):
+        # Another environment has the same stack: its first deploy knows the peering, too.
+        other = desk.run("deploy", "production")
+        assert other.returncode == 0, other.stdout + other.stderr
+        assert plane.changes[changes:] == []
+        assert "Deploy again" not in other.stdout
 
     down = desk.run("destroy", "--yes")
     assert down.returncode == 0, down.stdout + down.stderr

@@ -21,7 +21,7 @@ import yaml
 from tests.conftest import Baker
 from tests.support.atlas import Atlas
 from tests.support.atlas_control_plane import ControlPlane
-from tests.support.baking import API_AUTH, TEMPLATE, bake, combinations
+from tests.support.baking import API_AUTH, CORE, TEMPLATE, bake, combinations
 from tests.support.desk import Desk
 from tests.support.documents import Document, documents, template_documents
 from tests.support.here import HERE, SAM, UV
@@ -145,9 +145,17 @@ def test_a_command_that_nothing_runs_is_found(tmp_path: Path) -> None:
     assert not matches(ELSEWHERE, found[1])
 
 
-def test_a_readme_is_a_ten_minute_page(baked: Baker) -> None:
-    for one in combinations():
-        assert len(baked(**one.values[0]).read("README.md").splitlines()) <= 150, one.id
+@pytest.mark.parametrize(
+    ("api_auth", "names"),
+    [
+        ("iam", CORE),
+        pytest.param("jwt", ("layout", "network", "atlas_setup"), marks=pytest.mark.slow),
+    ],
+)
+def test_a_readme_is_a_ten_minute_page(api_auth: str, names: tuple[str, ...], baked: Baker) -> None:
+    for one in combinations(*names):
+        readme = baked(api_auth=api_auth, **one.values[0]).read("README.md")
+        assert len(readme.splitlines()) <= 150, one.id
 
 
 def test_make_has_the_target(shown: dict[str, str]) -> None:

@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # PYTHONSAFEPATH leave
 import access
 import network
 from atlas import SHARED, Atlas, Failure, Item, NotYet, hosts, regions, run, tier, wait_for
-from environment import PREPARES, TOOLS, Environment
+from environment import ENVIRONMENTS, PREPARES, TOOLS, Environment
 
 {% if cookiecutter.layout == "multi-lambda" -%}
 MODULES = Path(__file__).parents[1] / "src/{{ cookiecutter.__package }}/functions"
@@ -330,9 +330,12 @@ class Deployment:
 def allowed(size: str) -> int:
     """Return how many connections a tier allows to each node. One that isn't in the list, such as
     R40, gets what the one below allows."""
-    number = int(re.sub(r"\D", "", size) or 0)
-    below = (name == size or int(re.sub(r"\D", "", name) or 0) < number for name in CONNECTIONS)
-    return [limit for limit, has in zip(CONNECTIONS.values(), below, strict=True) if has][-1]
+
+    def number(name: str) -> int:
+        return int(re.sub(r"\D", "", name) or 0)
+
+    below = [limit for name, limit in CONNECTIONS.items() if number(name) < number(size)]
+    return CONNECTIONS.get(size) or below[-1]
 
 
 def find_tools() -> str:
@@ -378,7 +381,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Deploys the service to an environment.")
     add = parser.add_argument
     add("command", choices=["deploy", "destroy", "url"{{ ', "indexes"' if several }}])
-    add("environment", nargs="?", default="default", choices=["default", "staging", "production"])
+    add("environment", nargs="?", default="default", choices=ENVIRONMENTS)
     add("--region", default="", help="Region of the stack, if not the one of the settings")
     add("--project", default="", help="name or ID of the Atlas project")
     add("--cluster", help="name of the cluster")

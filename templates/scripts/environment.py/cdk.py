@@ -8,6 +8,7 @@ from atlas import Failure, run
 
 FILE = Path(__file__).parent.parent / "cdk.json"
 SLUG, REGION = "{{ cookiecutter.project_slug }}", "{{ cookiecutter.aws_region }}"
+ENVIRONMENTS = ("default", "staging", "production")
 PREPARES = "CDK bootstrap"
 TOOLS = [["npx", "cdk", "--version"]]
 

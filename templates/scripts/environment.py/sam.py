@@ -9,6 +9,7 @@ from atlas import Failure, run
 
 FILE = Path(__file__).parent.parent / "samconfig.toml"
 SLUG, REGION = "{{ cookiecutter.project_slug }}", "{{ cookiecutter.aws_region }}"
+ENVIRONMENTS = ("default", "staging", "production")
 PREPARES = "Build"
 TOOLS = [["sam", "--version"]]
 

@@ -17,10 +17,11 @@ def prepare(atlas: Atlas, environment: Environment, new: bool) -> str:
     if ip_network(vpc).overlaps(ip_network(cidr)):
         raise Failure(f"The VPC's range, {vpc}, overlaps that of Atlas's network, {cidr}.")
     settings["AtlasCidr"] = cidr
-    if not new:  # another environment's settings may have deployed the same stack
+    # Another environment's settings may have deployed the same stack.
+    if not new and "PeeringConnectionId" not in settings:
         for peering in atlas.list("networking", "peering", "list", "--provider", "AWS"):
             if (peering.get("routeTableCidrBlock"), peering["statusName"]) == (vpc, "AVAILABLE"):
-                settings.setdefault("PeeringConnectionId", peering["connectionId"])
+                settings["PeeringConnectionId"] = peering["connectionId"]
     return cidr
 
 

@@ -1,7 +1,7 @@
 """The way to Atlas: over the internet, from any address."""
 
 from atlas import Atlas
-from environment import Environment
+from environment import ENVIRONMENTS, Environment
 
 PRIVATE = False
 
@@ -18,7 +18,7 @@ def connect(atlas: Atlas, environment: Environment, cluster: str, outputs: dict[
 
 def remove(atlas: Atlas, environment: Environment, outputs: dict[str, str]) -> str:
     """Allow them no longer, unless another environment in the Atlas project needs them."""
-    all_of_them = [Environment(it, "") for it in ("default", "staging", "production")]
+    all_of_them = [Environment(it, "") for it in ENVIRONMENTS]
     stacks = {it.stack for it in all_of_them}
     deployed = [it for it in all_of_them if it.settings.get("ClusterHost")]
     others = {it.stack for it in deployed if it.project == atlas.project} - {environment.stack}

@@ -1,6 +1,4 @@
-APP = f"{SOURCE}/app.py"
-ADDITIONS = [(APP, "from .functions ", "from .functions import new_function\nfrom .functions ")]
-DIRECT = [(APP, "DIRECT = {", 'DIRECT = {"new-function": new_function.handler,')]
+{% include 'scripts/new_function.py/app.py' -%}
 ROUTED = [
     (APP, "ROUTERS = {", 'ROUTERS = {"GET /new-function": new_function.router,'),
     ("infra/service.py", "ROUTES = [", 'ROUTES = ["GET /new-function",'),
