@@ -12,7 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cold_start, connections, endurance, faults, layouts, report, size, warm
+from benchmarks import (
+    cold_start,
+    connections,
+    endurance,
+    faults,
+    layouts,
+    report,
+    size,
+    snapstart,
+    warm,
+)
 from tests.support.baking import TEMPLATE
 from tests.support.cpu_share import NoCpuShareError
 
@@ -24,6 +34,9 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "layouts": layouts.measure,
     "layouts_512_mb": layouts.measure_limited,
     "routes": layouts.measure_warm,
+    "snapstart": snapstart.measure,
+    "snapstart_512_mb": snapstart.measure_limited,
+    "snapshots": snapstart.measure_differences,
     "connections": connections.measure,
     "size": size.measure,
     "bakes": size.measure_bakes,

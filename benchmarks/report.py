@@ -12,6 +12,9 @@ TITLES = {
     "layouts": "Layouts: cold start to the first answer from the database",
     "layouts_512_mb": "Layouts, with the CPU of 512 MB",
     "routes": "Warm invocation: one item through the API",
+    "snapstart": "SnapStart: from the restore to the first answer from the database",
+    "snapstart_512_mb": "The same with the CPU of 512 MB",
+    "snapshots": "SnapStart: what has changed since the snapshot",
     "connections": "Connections over execution environments",
     "size": "Artefact and memory",
     "bakes": "Bake",
@@ -38,6 +41,11 @@ NOTES = {
     "layouts_512_mb": "As above.",
     "routes": "`route_variants.py` has all three, in one process: `GET /items/{id}`, the driver's "
     "`find_one`, and a route of the same library that does nothing.",
+    "snapstart": "Cold starts and restores of the same functions, in turn. A restore copies the "
+    "memory of a process. What Lambda takes to load a snapshot isn't in it.",
+    "snapshots": "The environment is restored when that has changed. Functions have 4 s, and 10 s "
+    "where the credentials can't be had: the SDK asks for them three times, a second apart. A "
+    "restore may take 10 s.",
     "connections": "Held: once all environments have been invoked 5 times, one after another. "
     "The client inside the handler is `inside.py`: it is freed after each invocation.",
     "bakes": "All libraries have their bytecode. The empty template takes what Cookiecutter needs "
@@ -112,6 +120,14 @@ def figures(results: Path) -> str:
             f"| {ours['median']:,.0f} ms | {ours['ratio to multi by hand']:.2f} times `multi` with "
             "routing and validation by hand; as documented it takes "
             f"{documented['median'] / ours['median']:.1f} times ours |"
+        )
+    rows = found.get("snapstart_512_mb", {}).get("rows", {})
+    for auth in ("iam", "password") if rows else ():
+        row = rows[f"single, {auth}: restored"]
+        ratio = row["ratio to the cold start"]
+        lines.append(
+            f"| `snapstart=yes`: restore to the first answer, `auth={auth}`, CPU of 512 MB "
+            f"| {row['median']:,.0f} ms | {ratio:.2f} times the cold start |"
         )
     if "connections" in found:
         rows = found["connections"]["rows"]

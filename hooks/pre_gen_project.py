@@ -56,6 +56,7 @@ SEVERAL = {"layout": ["multi", "multi-lambda", "web"]}
 CDK = {"iac": ["cdk"]}
 SAM = {"iac": ["sam"]}
 JWT = {"api_auth": ["jwt"]}
+SNAPSTART = {"snapstart": ["yes"]}
 VPC = {"network": ["private-endpoint", "peering", "nat"]}
 
 # Every file that some projects don't have, and the answers of those that do.
@@ -72,6 +73,7 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
     f"{PACKAGE}/functions/get_item.py": SEVERAL,
     f"{PACKAGE}/functions/list_items.py": SEVERAL,
     f"{PACKAGE}/items.py": SEVERAL,
+    f"{PACKAGE}/snapshot.py": SNAPSTART,
     "openapi.json": SEVERAL,
     "scripts/new_function.py": SEVERAL,
     "scripts/openapi.py": SEVERAL,
@@ -80,7 +82,9 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
     "tests/test_items.py": SEVERAL,
     "tests/test_openapi.py": SEVERAL,
     "tests/test_rotation.py": {"auth": ["password"]},
+    "tests/test_snapshot.py": SNAPSTART,
     "docs/callers.md": JWT,
+    "docs/snapstart.md": SNAPSTART,
     "template.yaml": SAM,
     "samconfig.toml": SAM,
     "src/Makefile": SAM,
@@ -232,6 +236,13 @@ def answer_faults() -> tuple[list[str], dict[str, str]]:
         if fault:
             sentences.append(f"{name} {fault}, such as {example!r}, not {answer!r}.")
             examples[name] = example
+    # https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
+    if (ANSWERS["snapstart"], ANSWERS["python_version"]) == ("yes", "3.11"):
+        sentences.append(
+            "python_version must be 3.12 or newer for SnapStart (snapstart='yes'), "
+            "such as '3.13', not '3.11'."
+        )
+        examples["python_version"] = "3.13"
     return sentences, examples
 
 

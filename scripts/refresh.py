@@ -32,6 +32,9 @@ LOCKED = ("layout", "auth", "iac", "atlas_setup")
 CODE = {"single": "single", "multi": "multi", "multi-lambda": "multi", "web": "web"}
 """The part of their names that the layout makes."""
 
+SNAPSTART = LOCKS / "snapstart.lock"
+"""What each lock has beyond that with snapstart=yes."""
+
 PIN = re.compile(r"(?P<action>[\w.-]+/[\w.-]+)(?P<path>[\w./-]*)@[0-9a-f]{40} # v[\d.]+")
 RELEASE = re.compile(r"(?P<commit>[0-9a-f]{40})\trefs/tags/v(?P<version>\d+\.\d+\.\d+)(\^\{\})?")
 
@@ -68,7 +71,8 @@ def lock_projects() -> None:
             (project.path / ".python-version").unlink()  # any will do
             path = f"{UV.parent}{pathsep}{environ['PATH']}"
             project.run("make", "lock", env={"PATH": path})
-            lock.write_text(versions_only(project.read("uv.lock")), "utf-8")
+            text = versions_only(project.read("uv.lock"))
+            lock.write_text(added(text) if lock == SNAPSTART else text, "utf-8")
 
 
 def locked_answers() -> dict[Path, dict[str, str]]:
@@ -80,7 +84,7 @@ def locked_answers() -> dict[Path, dict[str, str]]:
             code = CODE[answers["layout"]]
             stack = "-stack" if answers["atlas_setup"] == "stack" else ""
             found[LOCKS / f"{code}-{answers['auth']}-{answers['iac']}{stack}.lock"] = answers
-    return found
+    return found | {SNAPSTART: {"snapstart": "yes"}}
 
 
 def describe_projects() -> None:
@@ -114,6 +118,14 @@ def versions_only(lock: str) -> str:
             if markers := package.get("resolution-markers"):
                 text += f"resolution-markers = {json.dumps(markers)}\n"
     return text
+
+
+def added(lock: str) -> str:
+    """Return the packages that a lock of versions has beyond those of the default answers."""
+    begin = "\n[[package]]\n"
+    [usual, *_] = locked_answers()
+    known = usual.read_text("utf-8").split(begin)
+    return begin.join(["", *(it for it in lock.split(begin) if it not in known)]).lstrip()
 
 
 def write_versions() -> None:

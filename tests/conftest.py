@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.atlas import Atlas
-from tests.support.baking import API_AUTH, CORE, BakedProject, bake, stacks
+from tests.support.baking import CORE, PAIRED, BakedProject, bake, stacks
 from tests.support.cloudformation import Plan, Template, plan
 from tests.support.cpu_share import why_not
 from tests.support.local_aws import LocalAws
@@ -115,13 +115,13 @@ def syntheses(baked: Baker, once: Once, shared: Path) -> Callable[..., Synthesis
     """
 
     def synthesis(scenario: str, project: BakedProject) -> Synthesis:
-        name = "-".join(project.answers[name] for name in (*CORE, "api_auth"))
+        name = "-".join(project.answers[name] for name in (*CORE, "api_auth", "snapstart"))
         settings = scenarios(project.answers)[scenario]
         return Synthesis(project, settings, shared / "cdk.out" / scenario / name)
 
     def get(scenario: str, answers: dict[str, str]) -> Synthesis:
         def synthesise_all() -> None:
-            answers = (it.values[0] for it in [*stacks(), *API_AUTH])
+            answers = (it.values[0] for it in [*stacks(), *PAIRED])
             every = (baked(**it) for it in answers if it["iac"] == "cdk")
             with_it = (project for project in every if scenario in scenarios(project.answers))
             synthesise([synthesis(scenario, project) for project in with_it])

@@ -11,8 +11,8 @@ import pytest
 
 from tests.conftest import Baker
 from tests.support.baking import (
-    API_AUTH,
     CORE,
+    PAIRED,
     TEMPLATE,
     TIDY,
     bake,
@@ -102,6 +102,12 @@ FILES: list[tuple[Answers, str]] = [
         """,
     ),
     (
+        {"snapstart": "yes"},
+        """
+            docs/snapstart.md src/orders_service/snapshot.py tests/test_snapshot.py
+        """,
+    ),
+    (
         {"ci": "github"},
         """
             .github/dependabot.yml .github/deploy-role.yaml .github/requirements.txt
@@ -135,7 +141,7 @@ def files_of(answers: Mapping[str, str]) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("answers", [*combinations(), *combinations("ci"), *API_AUTH])
+@pytest.mark.parametrize("answers", [*combinations(), *combinations("ci"), *PAIRED])
 def test_exact_files(baked: Baker, answers: Answers) -> None:
     project = baked(**answers)
     assert project.files == files_of(project.answers)
@@ -144,7 +150,7 @@ def test_exact_files(baked: Baker, answers: Answers) -> None:
     ]
 
 
-@pytest.mark.parametrize("answers", [*combinations(), *API_AUTH])
+@pytest.mark.parametrize("answers", [*combinations(), *PAIRED])
 def test_no_trace_of_the_template(baked: Baker, answers: Answers) -> None:
     project = baked(**answers)
     for name in project.files:
@@ -152,7 +158,7 @@ def test_no_trace_of_the_template(baked: Baker, answers: Answers) -> None:
             assert not re.search(JINJA, text, re.IGNORECASE), name
 
 
-@pytest.mark.parametrize("answers", [*combinations(), *API_AUTH])
+@pytest.mark.parametrize("answers", [*combinations(), *PAIRED])
 def test_tidy_text(baked: Baker, answers: Answers) -> None:
     """UTF-8 with line feeds, no stray blanks, one line feed at the end; and it parses."""
     project = baked(**answers)
@@ -182,7 +188,7 @@ def test_tidy_text(baked: Baker, answers: Answers) -> None:
 def test_clean_for_linter_and_formatter(slug: str, baked: Baker) -> None:
     """Every combination, under the settings it comes with, without a fixer."""
     named = {} if slug == "orders-service" else {"project_slug": slug}  # else it shares its bakes
-    projects = [baked(**named, **it.values[0]) for it in [*combinations(*SLUGS[slug]), *API_AUTH]]
+    projects = [baked(**named, **it.values[0]) for it in [*combinations(*SLUGS[slug]), *PAIRED]]
     paths = [str(project.path) for project in projects]
     for command in (["check"], ["format", "--check"]):
         done = projects[0].run("ruff", *command, *paths, check=False)
@@ -209,7 +215,7 @@ def text_of(name: str, length: int) -> str:
 def test_text_of_every_length_is_clean_for_linter_and_formatter(tmp_path: Path) -> None:
     """Only the settings and what is Python is rendered, to have every length."""
     longest = max(length for _, length in TEXTS.values())
-    every = [it.values[0] for it in [*combinations(), *API_AUTH]]
+    every = [it.values[0] for it in [*combinations(), *PAIRED]]
     cases = list(zip(range(1, longest + 1), itertools.cycle(every), strict=False))
     cases += itertools.product((1, longest), every)
     for number, (length, answers) in enumerate(cases):
@@ -281,14 +287,14 @@ def test_without_hooks_there_are_only_spare_files(
 
 
 def test_every_file_of_the_template_is_in_some_project(baked: Baker, tmp_path: Path) -> None:
-    some = set[str]().union(*(baked(**one.values[0]).files for one in [*combinations(), *API_AUTH]))
+    some = set[str]().union(*(baked(**one.values[0]).files for one in [*combinations(), *PAIRED]))
     assert bake(tmp_path, False).files == some
 
 
 def test_the_table_of_variants_has_the_files_that_some_projects_lack() -> None:
     hook = (TEMPLATE / "hooks/pre_gen_project.py").read_text("utf-8")
     listed = re.findall(r'^    f?"(\S+)": (?:[A-Z]+|\{.+\}),$', hook, re.MULTILINE)
-    every = [*combinations(), *combinations("ci"), *API_AUTH]
+    every = [*combinations(), *combinations("ci"), *PAIRED]
     some = [files_of(context_of(**it.values[0])) for it in every]
     variants = {name for files in some for name in files if not all(name in it for it in some)}
     assert {it.replace("{PACKAGE}", "src/orders_service") for it in listed} == variants

@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.lab.leaks import Canaries, LeakError
 from tests.support.atlas import Atlas
 from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations
 from tests.support.budget import TIERS, reserved_concurrency
-from tests.support.here import HERE, SAM, UV
+from tests.support.here import HERE, SAM, SNAPSTART_HERE, UV, bake_here
 from tests.support.local_aws import LocalAws
 
 pytestmark = pytest.mark.slow
@@ -74,26 +75,78 @@ def test_deploys_with_the_files_of_other_answers_beside(
         call(project, outputs, aws)
 
 
+@pytest.mark.parametrize(
+    ("iac", "layout", "auth"), [("sam", "multi-lambda", "password"), ("cdk", "single", "iam")]
+)
+def test_deploys_with_snapstart(
+    iac: str, layout: str, auth: str, tmp_path: Path, atlas: Atlas, aws: LocalAws
+) -> None:
+    """Each deploy that changes something publishes a version, which is invoked, and no other is."""
+    slug = f"orders-{uuid.uuid4().hex[:6]}"
+    answers = {"iac": iac, "layout": layout, "auth": auth}
+    # Of the CDK's app .python-version is the Python that Lambda is asked for, too. What it builds
+    # for that runs here without its extension modules.
+    bakes = {"sam": partial(bake_here, snapstart="yes"), "cdk": partial(bake, **SNAPSTART_HERE)}
+    project = bakes[iac](tmp_path, **answers, network="public", project_slug=slug)
+
+    with deployed(project, atlas, aws) as outputs:
+        add_database_users(project, outputs, atlas, aws)
+        check_versions(outputs, aws, "1", atlas.host)
+        call(project, outputs, aws, Qualifier="live")
+        check_concurrency(functions_of(outputs, aws), aws)
+
+        deploy(project, aws, ClusterHost=atlas.private_host)
+        check_versions(outputs, aws, "2", atlas.private_host)
+        call(project, outputs, aws, Qualifier="live")
+        deploy(project, aws, ClusterHost=atlas.private_host, ReservedConcurrency="3")
+        check_versions(outputs, aws, "2", atlas.private_host)
+
+
+def check_versions(outputs: dict[str, str], aws: LocalAws, version: str, host: str) -> None:
+    """The alias of each function names this version, of which there is a snapshot."""
+    client = aws.client("lambda")
+    for function in functions_of(outputs, aws):
+        name = function["FunctionName"]
+        assert client.get_alias(FunctionName=name, Name="live")["FunctionVersion"] == version
+        found = client.list_versions_by_function(FunctionName=name)["Versions"]
+        assert [it["Version"] for it in found] == ["$LATEST", version]
+        live = client.get_function_configuration(FunctionName=name, Qualifier="live")
+        assert live["SnapStart"] == {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}
+        assert live["State"] == "Active"
+        assert host in live["Environment"]["Variables"]["MONGODB_URI"]
+
+
 @contextmanager
 def deployed(
     project: BakedProject, atlas: Atlas, aws: LocalAws, **parameters: str
 ) -> Iterator[dict[str, str]]:
     """Build and deploy the project, yield the stack's outputs, delete the stack."""
-    environment = aws.environment | UV
     values = {"ClusterHost": atlas.host, **parameters}
-    given = [f"{name}={value}" for name, value in values.items()]
+    deploy(project, aws, **values)
+    yield aws.outputs(project.answers["project_slug"])
     if project.answers["iac"] == "sam":
-        project.run(SAM, "build", env=environment)
-        deploy = [SAM, "deploy", "--no-confirm-changeset", "--parameter-overrides", *given]
         delete = [SAM, "delete", "--no-prompts"]
     else:
-        context = [word for it in given for word in ("--context", it)]
-        project.run(*CDK, "bootstrap", *context, env=environment)
-        deploy = [*CDK, "deploy", "--require-approval", "never", *context]
-        delete = [*CDK, "destroy", "--force", *context]
-    project.run(*deploy, env=environment)
-    yield aws.outputs(project.answers["project_slug"])
-    project.run(*delete, env=environment)
+        delete = [*CDK, "destroy", "--force", *context(values)]
+    project.run(*delete, env=aws.environment | UV)
+
+
+def deploy(project: BakedProject, aws: LocalAws, **values: str) -> None:
+    """Build and deploy the project."""
+    environment = aws.environment | UV
+    if project.answers["iac"] == "sam":
+        given = [f"{name}={value}" for name, value in values.items()]
+        project.run(SAM, "build", env=environment)
+        command = [SAM, "deploy", "--no-confirm-changeset", "--parameter-overrides", *given]
+    else:
+        project.run(*CDK, "bootstrap", *context(values), env=environment)
+        command = [*CDK, "deploy", "--require-approval", "never", *context(values)]
+    project.run(*command, env=environment)
+
+
+def context(values: dict[str, str]) -> list[str]:
+    """Return the words that tell the CDK settings."""
+    return [word for name, it in values.items() for word in ("--context", f"{name}={it}")]
 
 
 def add_database_users(
@@ -112,7 +165,7 @@ def add_database_users(
         atlas.add_user(secret["username"], secret["password"], database)
 
 
-def call(project: BakedProject, outputs: dict[str, str], aws: LocalAws) -> None:
+def call(project: BakedProject, outputs: dict[str, str], aws: LocalAws, **qualifier: str) -> None:
     """Use every route."""
     url = outputs["ApiUrl"]
     if project.answers["layout"] == "single":
@@ -122,7 +175,7 @@ def call(project: BakedProject, outputs: dict[str, str], aws: LocalAws) -> None:
 
     name = outputs.get("CreateIndexesFunctionName") or outputs["FunctionName"]
     result = aws.client("lambda").invoke(
-        FunctionName=name, Payload=json.dumps({"routeKey": "create-indexes"})
+        FunctionName=name, Payload=json.dumps({"routeKey": "create-indexes"}), **qualifier
     )
     assert json.load(result["Payload"]) == {"indexes": ["sku_1"]}
     item = {"sku": uuid.uuid4().hex[:8].upper(), "name": "Mug", "quantity": 2}

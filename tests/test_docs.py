@@ -21,7 +21,7 @@ import yaml
 from tests.conftest import Baker
 from tests.support.atlas import Atlas
 from tests.support.atlas_control_plane import ControlPlane
-from tests.support.baking import API_AUTH, CORE, TEMPLATE, bake, combinations
+from tests.support.baking import CORE, PAIRED, TEMPLATE, bake, combinations
 from tests.support.desk import Desk
 from tests.support.documents import Document, documents, template_documents
 from tests.support.here import HERE, SAM, UV
@@ -95,7 +95,7 @@ def matches(table: Mapping[str, str], command: str) -> bool:
 def readmes(baked: Baker) -> dict[str, Document]:
     """Documents of the projects that differ in what they show."""
     answers = [it.values[0] for it in combinations()]
-    answers += [it.values[0] for it in [*combinations("ci", "iac", "layout"), *API_AUTH]]
+    answers += [it.values[0] for it in [*combinations("ci", "iac", "layout"), *PAIRED]]
     found = {}
     for each in answers:
         for document in documents(baked(**each).path):

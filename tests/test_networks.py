@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import Baker, Expand
 from tests.support.atlas_control_plane import parse
-from tests.support.baking import API_AUTH, OPTIONS, TEMPLATE, combinations
+from tests.support.baking import OPTIONS, PAIRED, TEMPLATE, combinations
 from tests.support.cloudformation import Plan, RefusedError, plan
 from tests.support.local_aws import LocalAws
 from tests.support.parameters import PRIVATE, existing_vpc, required, scenarios
@@ -22,7 +22,7 @@ from tests.support.parameters import PRIVATE, existing_vpc, required, scenarios
 Answers = dict[str, str]
 
 MATRIX = combinations("auth", "network", "atlas_setup")
-EVERY = [*MATRIX, *(it for it in API_AUTH if it.values[0]["iac"] == "sam")]
+EVERY = [*MATRIX, *(it for it in PAIRED if it.values[0]["iac"] == "sam")]
 WITH_VPC = [it for it in MATRIX if it.values[0]["network"] != "public"]
 
 EVERYWHERE = "0.0.0.0/0"

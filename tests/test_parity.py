@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import DeployOf
-from tests.support.baking import API_AUTH, CORE, stacks
+from tests.support.baking import CORE, PAIRED, stacks
 from tests.support.cloudformation import Plan
 from tests.support.effects import ADDED, UNSEEN, added, effects
 from tests.support.parameters import scenarios
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 SAME = [
     *stacks(*(name for name in CORE if name != "iac")),
-    *(it for it in API_AUTH if it.values[0]["iac"] == "sam"),
+    *(it for it in PAIRED if it.values[0]["iac"] == "sam"),
 ]
 DEPLOYS: dict[str, tuple[dict[str, str], str]] = {
     f"{it.id}/{scenario}": (it.values[0], scenario)

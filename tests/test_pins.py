@@ -20,7 +20,7 @@ import pytest
 
 from scripts import pins, refresh
 from tests.support.baking import OPTIONS, TEMPLATE
-from tests.support.here import HERE
+from tests.support.here import HERE, SNAPSTART_HERE
 from tests.support.servers import LOOPBACK
 
 # Actions
@@ -127,15 +127,16 @@ def test_every_lock_is_looked_up(tmp_path: Path) -> None:
 def test_a_project_begins_with_the_versions_of_its_lock(tmp_path: Path) -> None:
     """uv completes the lock, and changes no version; one that is gone is told."""
     for lock, answers in refresh.locked_answers().items():
+        here = SNAPSTART_HERE if "snapstart" in answers else HERE
         cache = os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache/uv"))
-        assert pins.export(lock, answers | HERE, tmp_path, cache) == []
+        assert pins.export(lock, answers | here, tmp_path, cache) == []
         text = (tmp_path / f"{lock.stem}.lambda.txt").read_text("utf-8")
         assert re.search(r"(?m)^pymongo==\S+", text)
         assert "--hash=sha256:" in text
         assert "pytest==" not in text
         lock = tmp_path / lock.name
         lock.write_text('[[package]]\nname = "pymongo"\nversion = "4.0.99"\n')
-        assert pins.export(lock, answers | HERE, tmp_path, cache) == [
+        assert pins.export(lock, answers | here, tmp_path, cache) == [
             f"{lock.name}: pymongo 4.0.99 is gone"
         ]
 

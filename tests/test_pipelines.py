@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from tests.conftest import Baker, Expand
 from tests.support.atlas import Atlas
-from tests.support.baking import API_AUTH, OPTIONS, TEMPLATE, BakedProject, bake, combinations
+from tests.support.baking import OPTIONS, PAIRED, TEMPLATE, BakedProject, bake, combinations
 from tests.support.cloudformation import Template
 from tests.support.here import HERE, SAM, UV
 from tests.support.local_aws import LocalAws
@@ -197,6 +197,7 @@ UNUSED = {
     "PermissionsBoundary": ["iam:*permissionsboundary"],
     "ReplicaRegions": ["secretsmanager:*replicat*"],
     "ResourcePolicyDocument": ["logs:deleteresourcepolicy"],
+    "RoutingConfig": ["codedeploy:*"],
     "RuntimeManagementConfig": ["lambda:associateruntimealias"],
     "SecondaryAllocationIds": ["ec2:*natgatewayaddress"],
     "ServiceNetworkArn": ["vpc-lattice:*"],
@@ -247,7 +248,7 @@ def test_what_is_unused_belongs_to_a_property() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answers", [*combinations("layout", "auth", "network", "iac"), *API_AUTH])
+@pytest.mark.parametrize("answers", [*combinations("layout", "auth", "network", "iac"), *PAIRED])
 def test_the_stack_may_be_made_and_nothing_else(
     answers: dict[str, str], baked: Baker, expanded: Expand, syntheses: Callable[..., Synthesis]
 ) -> None:

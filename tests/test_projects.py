@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Baker
-from tests.support.baking import API_AUTH, TIDY, combinations, stacks
+from tests.support.baking import PAIRED, TIDY, combinations, stacks
 from tests.support.here import SAM
 from tests.support.mongod import Mongod, mongod_binary
 from tests.support.once import Once
@@ -18,7 +18,7 @@ PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answers", [*stacks(), *API_AUTH])
+@pytest.mark.parametrize("answers", [*stacks(), *PAIRED])
 def test_passes_the_type_checker(
     answers: dict[str, str], baked: Baker, mypy_cache: str, once: Once
 ) -> None:
@@ -31,7 +31,7 @@ def test_passes_the_type_checker(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answers", [*combinations(), *API_AUTH])
+@pytest.mark.parametrize("answers", [*combinations(), *PAIRED])
 def test_passes_its_own_tests(
     answers: dict[str, str], baked: Baker, mongod: Mongod, once: Once
 ) -> None:
@@ -51,7 +51,7 @@ def test_passes_its_own_tests(
 
 
 INFRA_TESTS = "tests/test_infra.py"
-CDK = [it for it in [*combinations(), *API_AUTH] if it.values[0]["iac"] == "cdk"]
+CDK = [it for it in [*combinations(), *PAIRED] if it.values[0]["iac"] == "cdk"]
 
 # Loading the CDK takes seconds, and a project's tests of its app less than one: a process runs
 # those of many, from another folder, and forgets each project's own modules before the next.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Baker
-from tests.support.baking import API_AUTH, BakedProject, combinations
+from tests.support.baking import PAIRED, BakedProject, combinations
 from tests.support.mongod import Mongod
 from tests.support.recipes import follow, recipes
 from tests.support.templates import cdk_template, sam_template
@@ -41,7 +41,7 @@ def copy(project: BakedProject, folder: Path) -> BakedProject:
     [
         *combinations("layout", "auth", "iac"),
         *combinations("iac", "network", "atlas_setup"),
-        *API_AUTH,
+        *PAIRED,
     ],
 )
 def test_each_recipe_applies(answers: dict[str, str], baked: Baker, tmp_path: Path) -> None:

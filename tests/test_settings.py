@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Baker, Expand
-from tests.support.baking import API_AUTH, TEMPLATE, BakedProject, bake, combinations
+from tests.support.baking import PAIRED, TEMPLATE, BakedProject, bake, combinations
 from tests.support.cloudformation import Template
 from tests.support.here import UV
 from tests.support.parameters import existing_vpc, scenarios
@@ -24,7 +24,7 @@ Context = dict[str, Any]
 Read = Callable[[Answers, list[Context]], list[Any]]
 
 MATRIX = combinations("auth", "network", "atlas_setup")
-EVERY = [*MATRIX, *(it for it in API_AUTH if it.values[0]["iac"] == "cdk")]
+EVERY = [*MATRIX, *(it for it in PAIRED if it.values[0]["iac"] == "cdk")]
 WITH_VPC = [it for it in MATRIX if it.values[0]["network"] != "public"]
 NAT = {"network": "nat", "atlas_setup": "cli"}
 HOST = {"ClusterHost": "cluster0.ab1cd.mongodb.net"}

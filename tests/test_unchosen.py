@@ -8,9 +8,9 @@ from jinja2 import TemplateNotFound, UndefinedError
 
 from tests.conftest import Baker
 from tests.support.baking import (
-    API_AUTH,
     CORE,
     OPTIONS,
+    PAIRED,
     TEMPLATE,
     BakedProject,
     combinations,
@@ -48,6 +48,7 @@ TRACES: dict[str, dict[str, str]] = {
         "iam": r"SigV4|IamAuthorizer|execute-api:Invoke",
         "jwt": r"Jwt|bearer|caller_of|test_caller|CORS",
     },
+    "snapstart": {"no": r"(?!)", "yes": r"snap_?start|snapshot|AutoPublish|Qualifier"},
     "ci": {"github": r"github\.com/actions|\bgh\b|dependabot|workflow", "none": r"(?!)"},
 }
 
@@ -82,7 +83,7 @@ def traces(project: BakedProject) -> list[str]:
 
 
 @pytest.mark.slow  # for their number
-@pytest.mark.parametrize("answers", [*combinations(), *combinations("ci"), *API_AUTH])
+@pytest.mark.parametrize("answers", [*combinations(), *combinations("ci"), *PAIRED])
 def test_no_trace_of_other_answers(baked: Baker, answers: dict[str, str]) -> None:
     assert traces(baked(**answers)) == []
 

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.support.baking import BakedProject, bake
+from tests.support.baking import BakedProject
 from tests.support.cloudformation import unroll
-from tests.support.here import HERE, build
+from tests.support.here import bake_here, build
 from tests.support.recipes import follow, recipes
 
 # What a catch-all such as GET /{proxy+} passes on to a project with layout=web.
@@ -93,7 +93,7 @@ class Deployed:
 
 def deploy(folder: Path, *followed: str, **answers: str) -> Deployed:
     """Bake a project, follow recipes, add the functions of `tests/lab/functions`, and build it."""
-    project = bake(folder, **HERE, **answers)
+    project = bake_here(folder, **answers)
     for name in followed:
         follow(project, recipes(project)[name])
     functions = project.source / "functions"

@@ -63,6 +63,24 @@ API_AUTH: list[Any] = [
 ]
 """Who may call the API if not the default: with each layout and tool, and a network."""
 
+SNAPSTART: list[Any] = [
+    pytest.param(
+        {"snapstart": "yes", "layout": layout, "iac": iac, "network": network, "auth": auth},
+        id="/".join(("snapstart", layout, iac, network, auth)),
+    )
+    for layout, network, auth in zip(
+        OPTIONS["layout"],
+        itertools.cycle(OPTIONS["network"]),
+        itertools.cycle(OPTIONS["auth"]),
+        strict=False,
+    )
+    for iac in OPTIONS["iac"]
+]
+"""SnapStart: with each layout and tool, a network and a way to sign in."""
+
+PAIRED = [*API_AUTH, *SNAPSTART]
+"""What is tested beside the product of CORE, with some of it."""
+
 COOKIECUTTERS = {
     "current": Path(sys.executable),
     "2.6": TEMPLATE / ".tools/cookiecutter-2.6/bin/python",

@@ -168,6 +168,9 @@ class _Effects:
             "MongoDB::Atlas::DatabaseUser": "Username",
         }
         kind = str(resource["Type"])
+        if kind in ("AWS::Lambda::Version", "AWS::Lambda::Alias"):
+            function = self._spell(properties["FunctionName"]).strip("<>")
+            return f"{function}:{properties.get('Name', 'version')}"
         if kind == "AWS::CloudWatch::Alarm":
             functions = set(re.findall(r'{"Ref": "(\w+)"}', json.dumps(properties)))
             names = sorted(self._names.get(it, it) for it in functions)

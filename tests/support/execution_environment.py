@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 from tests.support.cpu_share import cpu_share
 from tests.support.servers import LOOPBACK
 
-INIT_LIMIT = 10.0  # seconds, of Lambda's on-demand functions
+INIT_LIMIT = 10.0  # seconds, of Lambda's on-demand functions, and of a restore from a snapshot
 _API = "/2018-06-01/runtime"
 _ACCOUNT = "123456789012"
 
@@ -46,7 +46,10 @@ class Invocation:
 
 
 class InitError(Exception):
-    """INIT failed: the runtime reported `error`, or died, or took too long. `logs` as usual."""
+    """INIT or a restore failed: the runtime reported `error`, or died, or took too long.
+
+    `logs` as usual.
+    """
 
     def __init__(self, error: dict[str, Any], logs: str) -> None:
         super().__init__(f"{error.get('errorType')}: {error.get('errorMessage')}\n{logs}")
@@ -56,6 +59,23 @@ class InitError(Exception):
 
 class EnvironmentLostError(Exception):
     """The process has ended (time-out, exit, stop); `start()` makes a new one, as Lambda would."""
+
+
+class Process(Protocol):
+    """What `subprocess.Popen` is here, and a copy of a snapshot is too."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self) -> int: ...
+
+
+class Copies(Protocol):
+    """A snapshot, tests/support/snapshots.py."""
+
+    def copy(self, api: RuntimeApi, log: int, processes: Path | None, later: float) -> Process: ...
 
 
 class ExecutionEnvironment:
@@ -71,9 +91,13 @@ class ExecutionEnvironment:
     written, as Lambda's file system is read-only. `memory` (MB) is announced and not enforced; with
     `cpu_limited` the process has the share of CPU that Lambda gives with it, which raises
     NoCpuShareError where cgroups don't allow that. One invocation at a time.
+
+    With a `snapshot` the process isn't started but restored from it: what the snapshot was told of
+    code, handler and variables holds then. `later` is how many seconds its wall clock (`time.time`)
+    is ahead of this one's.
     """
 
-    init_seconds: float  # from the start of the process to its first call of /next
+    init_seconds: float  # from the start of the process, or its restore, to its first call of /next
     init_logs: str
 
     def __init__(
@@ -86,18 +110,22 @@ class ExecutionEnvironment:
         cpu_limited: bool = False,
         timeout: float = 10.0,
         function_name: str = "function",
+        snapshot: Copies | None = None,
+        later: float = 0.0,
     ) -> None:
         self.timeout = timeout
+        self._snapshot = snapshot
+        self._later = later
         self._code_dir = code_dir
         self._memory = memory
         self._cpu_limited = cpu_limited
         self._command = [sys.executable, "-B", "-m", "awslambdaric", handler]
-        self.environment = _lambda_variables(code_dir, handler, memory, function_name)
+        self.environment = lambda_variables(code_dir, handler, memory, function_name)
         self.environment |= environment or {}
         region = self.environment["AWS_REGION"]
         self._arn = f"arn:aws:lambda:{region}:{_ACCOUNT}:function:{function_name}"
-        self._api: _RuntimeApi | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._api: RuntimeApi | None = None
+        self._process: Process | None = None
         self._frozen = False
         self._resources = contextlib.ExitStack()
 
@@ -124,27 +152,21 @@ class ExecutionEnvironment:
     def start(self) -> None:
         """Run INIT; returns at the first /next. InitError if it fails or takes over 10 s."""
         self.stop()
-        command = self._command
+        processes = None
         if self._cpu_limited:
             processes = self._resources.enter_context(cpu_share(self._memory))
-            # The shell limits itself before it becomes the process, and so all of INIT.
-            command = ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(processes), *command]
-        self._api = _RuntimeApi()
+        self._api = RuntimeApi()
         self._resources.callback(self._api.close)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._resources.callback(self._log.close)
         self._logged = 0
-        self.environment["AWS_LAMBDA_RUNTIME_API"] = f"{LOOPBACK}:{self._api.server_port}"
+        self.environment["AWS_LAMBDA_RUNTIME_API"] = self._api.address
         began = time.perf_counter()
-        self._process = subprocess.Popen(
-            command,
-            cwd=self._code_dir,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,  # so that signals reach what the function may start, too
-        )
+        if self._snapshot:
+            log = self._log.fileno()
+            self._process = self._snapshot.copy(self._api, log, processes, self._later)
+        else:
+            self._process = self._launch(processes)
         self._api.watch(self._process)
         report = self._api.next_report(INIT_LIMIT)
         self.init_seconds = time.perf_counter() - began
@@ -161,6 +183,21 @@ class ExecutionEnvironment:
         self.stop()
         raise InitError(error, self.init_logs)
 
+    def _launch(self, processes: Path | None) -> subprocess.Popen[bytes]:
+        command = self._command
+        if processes:
+            # The shell limits itself before it becomes the process, and so all of INIT.
+            command = ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(processes), *command]
+        return subprocess.Popen(
+            command,
+            cwd=self._code_dir,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,  # so that signals reach what the function may start, too
+        )
+
     def invoke(self, event: Any) -> Invocation:
         """Run the handler once; thaws a frozen environment first, as Lambda does.
 
@@ -171,7 +208,8 @@ class ExecutionEnvironment:
         self.thaw()
         request_id = str(uuid.uuid4())
         began = time.perf_counter()
-        api.hand_over(request_id, json.dumps(event).encode(), self.timeout, self._arn)
+        deadline = time.time() + self._later + self.timeout
+        api.hand_over(request_id, json.dumps(event).encode(), deadline, self._arn)
         report = api.next_report(self.timeout)
         while report is not None and report.kind == "ready":
             report = api.next_report(self.timeout - (time.perf_counter() - began))
@@ -214,7 +252,7 @@ class ExecutionEnvironment:
         self._end()
         self._resources.close()
 
-    def _running(self) -> tuple[subprocess.Popen[bytes], _RuntimeApi]:
+    def _running(self) -> tuple[Process, RuntimeApi]:
         if self._process is None or self._api is None or not self.alive:
             raise EnvironmentLostError("the process has ended; start() makes a new environment")
         return self._process, self._api
@@ -250,7 +288,7 @@ def json_records(logs: str) -> list[dict[str, Any]]:
     return records
 
 
-def _lambda_variables(
+def lambda_variables(
     code_dir: Path, handler: str, memory: int, function_name: str
 ) -> dict[str, str]:
     """The variables Lambda defines (its documentation's "Defined runtime environment
@@ -292,17 +330,23 @@ class _Report:
         return error
 
 
-class _RuntimeApi(ThreadingHTTPServer):
-    """The Runtime API for one process; `idle` is set while it waits for an event."""
+class RuntimeApi(ThreadingHTTPServer):
+    """The Runtime API for one process; `idle` is set while it waits for an event.
+
+    Copies of a process know its address only. Their requests end in their own address, as the name
+    of the client (User-Agent), and are for those of `copies`.
+    """
 
     def __init__(self) -> None:
         super().__init__((LOOPBACK, 0), _RuntimeApiHandler)
+        self.address = f"{LOOPBACK}:{self.server_port}"
+        self.copies: dict[str, RuntimeApi] = {}
         self.idle = threading.Event()
         self.events: queue.SimpleQueue[tuple[dict[str, str], bytes] | None] = queue.SimpleQueue()
         self.reports: queue.SimpleQueue[_Report] = queue.SimpleQueue()
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
-    def watch(self, process: subprocess.Popen[bytes]) -> None:
+    def watch(self, process: Process) -> None:
         """Report the end of the process."""
 
         def wait() -> None:
@@ -323,13 +367,13 @@ class _RuntimeApi(ThreadingHTTPServer):
         except queue.Empty:
             return None
 
-    def hand_over(self, request_id: str, event: bytes, timeout: float, arn: str) -> None:
-        """Give the process an event, now or when it asks."""
+    def hand_over(self, request_id: str, event: bytes, deadline: float, arn: str) -> None:
+        """Give the process an event, now or when it asks; `deadline` is by its wall clock."""
         trace = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
         headers = {
             "Content-Type": "application/json",
             "Lambda-Runtime-Aws-Request-Id": request_id,
-            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + timeout) * 1000)),
+            "Lambda-Runtime-Deadline-Ms": str(int(deadline * 1000)),
             "Lambda-Runtime-Invoked-Function-Arn": arn,
             "Lambda-Runtime-Trace-Id": f"Root={trace};Parent={secrets.token_hex(8)};Sampled=0",
         }
@@ -348,18 +392,22 @@ class _RuntimeApi(ThreadingHTTPServer):
 
 
 class _RuntimeApiHandler(BaseHTTPRequestHandler):
-    server: _RuntimeApi
+    server: RuntimeApi
     protocol_version = "HTTP/1.1"  # keeps the connection
     disable_nagle_algorithm = True
     wbufsize = -1  # head and body in one segment
 
     def do_GET(self) -> None:
+        if self.path == f"{_API}/restore/next":  # asked by a process that was restored just now
+            self._answer(200)
+            return
         if self.path != f"{_API}/invocation/next":
             self._answer(404)
             return
-        self.server.idle.set()
-        self.server.reports.put(_Report("ready"))
-        event = self.server.events.get()
+        api = self._api()
+        api.idle.set()
+        api.reports.put(_Report("ready"))
+        event = api.events.get()
         if event is None:
             self.close_connection = True
         else:
@@ -367,13 +415,17 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        known = self.path.startswith(f"{_API}/i")
+        known = self.path.startswith((f"{_API}/i", f"{_API}/restore/error"))
         if known:
             kind: Literal["response", "error"] = (
                 "response" if self.path.endswith("/response") else "error"
             )
-            self.server.reports.put(_Report(kind, body))
+            self._api().reports.put(_Report(kind, body))
         self._answer(202 if known else 404)
+
+    def _api(self) -> RuntimeApi:
+        client = self.headers.get("User-Agent", "")
+        return self.server.copies.get(client.rpartition(" ")[2], self.server)
 
     def _answer(
         self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b""

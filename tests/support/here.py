@@ -7,13 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.baking import TEMPLATE, BakedProject
+from tests.support.baking import TEMPLATE, BakedProject, bake
 
 HERE = {
     "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
     "architecture": {"aarch64": "arm64"}.get(platform.machine(), platform.machine()),
 }
 """Answers with which a build's bytecode and extension modules are this interpreter's."""
+
+SNAPSTART_HERE = {
+    **HERE,
+    "snapstart": "yes",
+    "python_version": HERE["python_version"] if sys.version_info >= (3, 12) else "3.13",
+}
+"""The same for SnapStart, which Lambda has for Python 3.12 and newer: see `bake_here`."""
 
 UV = {"PATH": f"{TEMPLATE / '.tools/uv/bin'}{os.pathsep}{os.environ['PATH']}"}
 """An environment in which builds find the template's uv."""
@@ -25,6 +32,19 @@ NEEDS_A_SHELL = pytest.mark.skipif(
     sys.platform == "win32", reason="runs make, or stand-ins that are shell scripts"
 )
 """For tests of what people on Windows do in WSL."""
+
+
+def bake_here(folder: Path, **answers: str) -> BakedProject:
+    """Bake a project whose builds are this interpreter's.
+
+    With SnapStart it may be older than any that the project can have. All that the project's Python
+    is besides its own file is what Lambda is asked for, so that file can say another.
+    """
+    if answers.get("snapstart") != "yes":
+        return bake(folder, **HERE, **answers)
+    project = bake(folder, **SNAPSTART_HERE | answers)
+    (project.path / ".python-version").write_text(f"{HERE['python_version']}\n", "utf-8")
+    return project
 
 
 def build(project: BakedProject, output: Path, **environment: str) -> str:

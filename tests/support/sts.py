@@ -64,6 +64,12 @@ class Sts:
             raise ValueError(f"access key of {known.role_arn}, can't be {role_arn}'s too")
         self._sessions[access_key] = Session(role_arn, secret_key, session_token, expires)
 
+    def end_sessions(self, role_arn: str) -> None:
+        """Forget a role's sessions: nobody is let in by their credentials."""
+        self._sessions = {
+            key: session for key, session in self._sessions.items() if session.role_arn != role_arn
+        }
+
     def caller(self, authorization: str, date: str, token: str | None, nonce: bytes) -> str:
         """The role ARN behind a signed GetCallerIdentity; RefusedError if it doesn't hold.
 

@@ -12,7 +12,7 @@
         )
         CfnOutput(stack, "ApiUrl", value=self.api_endpoint)
 
-    def add(self, function: lambda_.Function, routes: list[str]) -> None:
+    def add(self, function: lambda_.IFunction, routes: list[str]) -> None:
         """Have a function answer routes such as `GET /items/{id}`."""
         integration = HttpLambdaIntegration(function.node.id, function)
         for method, path in map(str.split, routes):

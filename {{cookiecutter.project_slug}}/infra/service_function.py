@@ -1,9 +1,10 @@
 {%- from 'service.j2' import vpc with context -%}
+{%- set fn = {"no": "", "yes": {true: "Fn, ", false: ""}[vpc]}[cookiecutter.snapstart] -%}
 """A function with its execution role, its log group and its alarms."""
 
 from typing import Any
 
-from aws_cdk import Acknowledgment, CfnOutput, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import Acknowledgment, CfnOutput, Duration, {{ fn }}RemovalPolicy, Stack, Validations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -46,10 +47,27 @@ class ServiceFunction(lambda_.Function):
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
         )
         log_group.grant_write(role)
+{%- if cookiecutter.snapstart == "yes" and vpc %}
+        # The CDK doesn't see what is replaced, but then a new version has to be published, too.
+        groups = [it.security_group_id for it in options["security_groups"]]
+        places = [settings.cluster_host, *groups, *options["vpc"].select_subnets().subnet_ids]
+{%- endif %}
         super().__init__(
             stack,
             f"{prefix}Function",
+{%- if cookiecutter.snapstart == "no" %}
             runtime=lambda_.Runtime(f"python{PYTHON}", lambda_.RuntimeFamily.PYTHON),
+{%- elif cookiecutter.snapstart == "yes" %}
+            runtime=lambda_.Runtime(
+                f"python{PYTHON}", lambda_.RuntimeFamily.PYTHON, supports_snap_start=True
+            ),
+            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS,
+            current_version_options=lambda_.VersionOptions(
+                # A snapshot is charged as long as its version is there.
+                removal_policy=RemovalPolicy.DESTROY,
+                description={{ 'Fn.join(" ", places)' if vpc else "settings.cluster_host" }},
+            ),
+{%- endif %}
             architecture=lambda_.Architecture.custom(ARCHITECTURE),
             memory_size=512,
             timeout=Duration.seconds(10),
@@ -61,6 +79,9 @@ class ServiceFunction(lambda_.Function):
             logging_format=lambda_.LoggingFormat.JSON,
             **options,
         )
+{%- if cookiecutter.snapstart == "yes" %}
+        self.live = self.add_alias("live")  # the version that is invoked
+{%- endif %}
         Validations.of(role).acknowledge(ANY_RESOURCE)
         Validations.of(self).acknowledge(RUNTIME)
         CfnOutput(stack, f"{prefix}FunctionName", value=self.function_name)

@@ -301,7 +301,11 @@ class Deployment:
         payload = json.dumps({"routeKey": "create-indexes"})
 
         def created() -> str:
+{%- if cookiecutter.snapstart == "no" %}
             response = client.invoke(FunctionName=name, Payload=payload)
+{%- elif cookiecutter.snapstart == "yes" %}
+            response = client.invoke(FunctionName=name, Qualifier="live", Payload=payload)
+{%- endif %}
             said: str = response["Payload"].read().decode()
             if "FunctionError" in response:
                 raise NotYet(f"{name} says {said}")

@@ -118,6 +118,15 @@ def test_an_existing_vpc_stays_as_it_is(tmp_path: Path) -> None:
     placed = {"VpcConfig": Match.object_like({"SubnetIds": subnets})}
     template.all_resources_properties("AWS::Lambda::Function", placed)
 {%- endif %}
+{%- if cookiecutter.snapstart == "yes" %}
+
+
+def test_the_api_invokes_versions_that_have_snapshots(template: Template) -> None:
+    snapshots = {"SnapStart": {"ApplyOn": "PublishedVersions"}}
+    template.all_resources_properties("AWS::Lambda::Function", snapshots)
+    alias = {"IntegrationUri": {"Ref": Match.string_like_regexp("Aliaslive")}}
+    template.all_resources_properties("AWS::ApiGatewayV2::Integration", alias)
+{%- endif %}
 {%- if cookiecutter.atlas_setup == "stack" %}
 
 

@@ -37,5 +37,5 @@ def add_service(
             **placement,
         )
         database.connect(functions[module])
-        api.add(functions[module], routes)
+        api.add(functions[module]{{ alias }}, routes)
     return functions

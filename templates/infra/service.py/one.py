@@ -33,5 +33,5 @@ def add_service(
         **placement,
     )
     database.connect(function)
-    Api({{ {"iam": "stack", "jwt": "stack, settings"}[cookiecutter.api_auth] }}).add(function, ROUTES)
+    Api({{ {"iam": "stack", "jwt": "stack, settings"}[cookiecutter.api_auth] }}).add(function{{ alias }}, ROUTES)
     return {"app": function}

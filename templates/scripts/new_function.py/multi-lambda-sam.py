@@ -4,6 +4,7 @@
   "handler": cookiecutter.__package ~ ".functions.new_function.handler",
   "routes": [],
 } -%}
+{%- import 'template.yaml/snapstart/' ~ cookiecutter.snapstart ~ '.yaml' as snapstart with context -%}
 FUNCTION = """\
 {% filter trim("\n") %}{% include 'template.yaml/functions/function.yaml' %}{% endfilter %}
 """

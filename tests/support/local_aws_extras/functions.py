@@ -3,12 +3,18 @@
 ministack runs Python functions by a worker script of its own, which sets no
 AWS_LAMBDA_RUNTIME_API and ends on every exception. It has a Runtime API for `provided`
 runtimes, too: here Python functions get that one, with awslambdaric as their bootstrap.
+
+With SnapStart, ministack initialises an environment when a version is published. Here it also runs
+the hooks, as if it were restored at once, and has the role's credentials by Lambda's endpoint. Any
+further environment of the version initialises itself: tests/support/snapshots.py has real copies.
 """
 
+import json
 import os
 import shlex
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +53,51 @@ def register(settings: Settings) -> None:
         network = settings.function_environment | _sdk_settings()
         return network | own | _lambda_variables(config, code_dir, port)
 
+    class Environment(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
+        def _build_handler_class(self, *arguments: Any) -> Any:
+            return _with_snapstart(super()._build_handler_class(*arguments), self.config)
+
     lambda_svc._provided_runtime_code_dir = unpack_with_bootstrap
     lambda_svc._provided_worker_env = variables
     lambda_svc._emit_lambda_logs = emit_logs_if_allowed
     lambda_svc._execute_function_warm = lambda_svc._execute_function_provided_warm
-    lambda_runtime._worker_class_for = lambda _config: lambda_runtime.ProvidedWorker
+    lambda_runtime._worker_class_for = lambda _config: Environment
+
+
+def _with_snapstart(runtime_api: Any, config: dict[str, Any]) -> Any:
+    """Return a Runtime API that also has what SnapStart takes."""
+
+    class RuntimeApi(runtime_api):  # type: ignore[misc]
+        path: str
+
+        def do_GET(self) -> None:  # noqa: N802
+            if self.path.endswith("/runtime/restore/next"):
+                self._respond(200)
+            elif self.path != _CREDENTIALS:
+                super().do_GET()
+            elif self.headers["Authorization"] != credentials_of(config["Role"]).session_token:
+                self._respond(401)
+            else:
+                self._respond(200, json.dumps(_container_credentials(config["Role"])).encode())
+
+        def do_POST(self) -> None:  # noqa: N802
+            self.path = self.path.replace("/restore/error", "/init/error")
+            super().do_POST()
+
+    return RuntimeApi
+
+
+_CREDENTIALS = "/2021-04-23/credentials"
+
+
+def _container_credentials(role_arn: str) -> dict[str, str]:
+    credentials = credentials_of(role_arn)
+    return {
+        "AccessKeyId": credentials.access_key,
+        "SecretAccessKey": credentials.secret_key,
+        "Token": credentials.session_token,
+        "Expiration": (datetime.now(UTC) + timedelta(hours=6)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
 
 
 def workers() -> list[dict[str, Any]]:
@@ -95,6 +141,14 @@ def _lambda_variables(config: dict[str, Any], code_dir: str, port: int) -> dict[
         "PATH": os.environ["PATH"],
         "TZ": ":UTC",
     }
+    if config.get("SnapStart", {}).get("OptimizationStatus") == "On":
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            del variables[name]
+        variables |= {
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": credentials.session_token,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{port}{_CREDENTIALS}",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start",
+        }
     if level := logging.get("ApplicationLogLevel"):
         variables["AWS_LAMBDA_LOG_LEVEL"] = level
     return variables

@@ -43,6 +43,11 @@ from pymongo.monitoring import (
     ConnectionPoolListener,
     ConnectionReadyEvent,
 )
+{%- if cookiecutter.snapstart == "yes" %}
+from snapshot_restore_py import register_after_restore, register_before_snapshot
+
+from .snapshot import differ, forget_credentials
+{%- endif %}
 
 Document = dict[str, Any]
 
@@ -102,6 +107,11 @@ class Connection:
 
     It connects while Lambda initialises the environment, and never raises there, since a failed
     import makes Lambda start over in a loop. Invocations try again.
+{%- if cookiecutter.snapstart == "yes" %}
+
+    Lambda keeps a snapshot of that environment, without the connection. The copies that it starts
+    connect anew, each for itself.
+{%- endif %}
     """
 {% if cookiecutter.auth == "password" %}
     def __init__(self, uri: str, database: str, secret_arn: str | None) -> None:
@@ -118,6 +128,10 @@ class Connection:
         self._last_used = 0.0
         self._lock = threading.Lock()
         self._connect_early()
+{%- if cookiecutter.snapstart == "yes" %}
+        register_before_snapshot(self._disconnect)
+        register_after_restore(self._reconnect)
+{%- endif %}
 
     @classmethod
     def from_environment(cls) -> "Connection":
@@ -172,6 +186,21 @@ class Connection:
                 self._connected_client()
         except Exception as error:  # whatever it is, the first invocation can report it
             _log(_why_unavailable(error) or "Connecting failed", error)
+{%- if cookiecutter.snapstart == "yes" %}
+
+    def _disconnect(self) -> None:
+        """Leave nothing in the snapshot that is of no use in its copies."""
+        client, self._client = self._client, None
+        if client:
+            with pymongo.timeout(CONNECT_TIMEOUT):
+                client.close()
+        forget_credentials()
+
+    def _reconnect(self) -> None:
+        """Start over in a copy. As in INIT, an error would make Lambda do it in a loop."""
+        differ()
+        self._connect_early()
+{%- endif %}
 
     def _connected_client(self) -> MongoClient[Document]:
         """Return the client; ping first if it has no connection known to be alive."""

@@ -1,0 +1,1 @@
+{% include 'src/snapshot.py/' ~ cookiecutter.auth ~ '.py' -%}
