@@ -8,6 +8,7 @@ import json
 {%- endif %}
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ from pymongo.errors import (
 )
 from pymongo.monitoring import (
     ConnectionClosedEvent,
+    ConnectionClosedReason,
     ConnectionCreatedEvent,
     ConnectionPoolListener,
     ConnectionReadyEvent,
@@ -288,6 +290,7 @@ class _Pool(ConnectionPoolListener):
     """Tracks the size of the connection pool, and counts each new connection as a metric.
 
     `ConnectionsOpened` stays far below the number of invocations as long as the client is reused.
+    `FailedLogins` counts the attempts that MongoDB refused the credentials of, INIT's included.
     """
 
     def __init__(self) -> None:
@@ -301,6 +304,11 @@ class _Pool(ConnectionPoolListener):
 
     def connection_closed(self, event: ConnectionClosedEvent) -> None:
         self.size -= 1
+        if event.reason != ConnectionClosedReason.ERROR:
+            return
+        error = sys.exception()  # the driver is handling it, and its events don't say which
+        if isinstance(error, OperationFailure) and _means(error, 18, BAD_CREDENTIALS):
+            _count("FailedLogins")
 
     def _ignore(self, event: object) -> None:
         pass
