@@ -13,7 +13,7 @@ TITLES = {
     "layouts_512_mb": "Layouts, with the CPU of 512 MB",
     "routes": "Warm invocation: one item through the API",
     "snapstart": "SnapStart: from the restore to the first answer from the database",
-    "snapstart_512_mb": "The same with the CPU of 512 MB",
+    "snapstart_512_mb": "SnapStart, with the CPU of 512 MB",
     "snapshots": "SnapStart: what has changed since the snapshot",
     "connections": "Connections over execution environments",
     "size": "Artefact and memory",
