@@ -102,7 +102,7 @@ def services(packages: Path) -> set[str]:
     """
     found = set(SERVICES)
     modules: set[Path] = set()
-    for path in SOURCE.rglob("*.py"):
+    for path in SOURCE.rglob("[!.]*.py"):
         text = path.read_text("utf-8")
         if UNNAMED_CLIENT.search(text) and not SERVICES:
             sys.exit(
@@ -112,20 +112,20 @@ def services(packages: Path) -> set[str]:
         found.update(CLIENT.findall(text))
         for module, names in IMPORT.findall(text):
             for name in re.findall(r"\w+", names) or [""]:
-                modules.update(files(packages, *module.split("."), name))
+                modules.update(files(packages, *f"{module}.{name}".strip(".").split(".")))
     for path in modules:
         found.update(CLIENT.findall(path.read_text("utf-8")))
     return found
 
 
 def files(packages: Path, *name: str) -> Iterable[Path]:
-    """Return the module's files: all of a package, unless everything is in it."""
+    """Return the module's files: all of a package, but not of a distribution's whole."""
     path = packages.joinpath(*name)
-    if not name or path.is_dir():
-        return path.rglob("*.py") if len(name) > 1 else path.glob("*.py")
+    if path.is_dir():
+        return path.glob("*.py") if len(name) == 1 else path.rglob("*.py")
     if path.with_suffix(".py").is_file():
         return [path.with_suffix(".py")]
-    return files(packages, *name[:-1])  # the last is something in a module
+    return files(packages, *name[:-1]) if len(name) > 1 else []  # the last is within the module
 
 
 def find_python() -> str | None:
