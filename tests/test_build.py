@@ -300,6 +300,43 @@ def test_services_that_nobody_calls_are_left_out(auth: str, tmp_path: Path) -> N
         script.write_text(text.replace("SERVICES: set[str] = set()", 'SERVICES = {"sns"}'))
 
 
+ENDPOINTS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import boto3, botocore
+assert botocore.__file__.startswith(sys.argv[1] or "/")
+for service in ("cloudwatch", "s3", "secretsmanager", "ses", "sqs"):
+    for region in ("us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1", "xx-new-1"):
+        for options in {}, {"use_fips_endpoint": True}, {"use_dualstack_endpoint": True}:
+            config = botocore.config.Config(**options)
+            meta = boto3.client(
+                service, region, config=config, aws_access_key_id="x", aws_secret_access_key="x"
+            ).meta
+            signed = meta.config.signature_version, meta.region_name, meta.partition
+            print(service, region, options, meta.endpoint_url, *signed)
+"""
+
+
+def test_endpoints_are_those_of_the_whole_package(tmp_path: Path) -> None:
+    project = bake(tmp_path, **HERE)
+    named = '"cloudwatch", "s3", "secretsmanager", "ses", "sqs"'
+    script = project.path / "scripts/build.py"
+    text = script.read_text("utf-8")
+    script.write_text(text.replace("SERVICES: set[str] = set()", f"SERVICES = {{{named}}}"))
+    code = tmp_path / "code"
+    build(project, code)
+
+    whole, shipped = (
+        subprocess.run(
+            [sys.executable, "-c", ENDPOINTS, folder], stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.splitlines()
+        for folder in ("", str(code))
+    )
+
+    assert len(shipped) == 5 * 5 * 3
+    assert shipped == whole
+
+
 @pytest.mark.parametrize(
     ("code", "listed", "said"),
     [

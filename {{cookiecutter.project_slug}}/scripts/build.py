@@ -6,6 +6,8 @@ OUTPUT is a new or empty folder, ARCHITECTURE is arm64 or x86_64. The dependenci
 that uv.lock names, checked by their hashes, so this machine's Python and processor don't matter.
 """
 
+import gzip
+import json
 import os
 import re
 import shutil
@@ -93,6 +95,21 @@ def leave_out(output: Path) -> None:
     for path in models:
         if path.name not in kept:
             shutil.rmtree(path)
+    endpoints = output / "botocore/data/endpoints.json"
+    if endpoints.is_file():
+        shorten(endpoints)
+
+
+def shorten(endpoints: Path) -> None:
+    """Leave out services without a model: the first client of boto3 takes long to read them all."""
+    models = endpoints.parent.glob("*/*/service-2.json.gz")
+    described = [json.loads(gzip.decompress(path.read_bytes()))["metadata"] for path in models]
+    kept = {it["endpointPrefix"] for it in described}
+    document = json.loads(endpoints.read_bytes())
+    for partition in document["partitions"]:
+        services = partition["services"].items()
+        partition["services"] = {prefix: it for prefix, it in services if prefix in kept}
+    endpoints.write_text(json.dumps(document), "utf-8")
 
 
 def services(packages: Path) -> set[str]:
