@@ -131,7 +131,7 @@ def services(packages: Path) -> set[str]:
             for name in re.findall(r"\w+", names) or [""]:
                 modules.update(files(packages, *f"{module}.{name}".strip(".").split(".")))
     for path in modules:
-        found.update(CLIENT.findall(path.read_text("utf-8")))
+        found.update(CLIENT.findall(path.read_text("utf-8", "replace")))
     return found
 
 
