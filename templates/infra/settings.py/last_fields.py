@@ -1,2 +1,2 @@
-{% if cookiecutter.api_auth == "jwt" %}{% include 'infra/settings.py/jwt.py' %}{% endif %}    reserved_concurrency: str = setting(r"\d+", "a number, or 0 for none", "{{ reserved_concurrency }}")
+{% if cookiecutter.api_auth == "jwt" %}{% include 'infra/settings.py/jwt.py' %}{% endif %}{% if cookiecutter.auth == "password" %}{% include 'infra/settings.py/rotation_fields.py' %}{% endif %}    reserved_concurrency: str = setting(r"\d+", "a number, or 0 for none", "{{ reserved_concurrency }}")
     alarm_topic_arn: str = setting("arn:.+:sns:.+", "the ARN of an SNS topic", ""){#- -#}
