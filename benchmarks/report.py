@@ -21,7 +21,7 @@ TITLES = {
     "faults": "Faults of the network and of nodes",
     "endurance": "Endurance",
 }
-PLOTS = ("warm", "cold_start", "layouts", "connections", "endurance")
+PLOTS = ("warm", "cold_start", "layouts", "snapstart_512_mb", "connections", "endurance")
 INTRODUCTION = """# Results
 
 Written by `make bench`. All variants of a measurement run in turn on one machine: compare ratios,
@@ -42,7 +42,9 @@ NOTES = {
     "routes": "`route_variants.py` has all three, in one process: `GET /items/{id}`, the driver's "
     "`find_one`, and a route of the same library that does nothing.",
     "snapstart": "Cold starts and restores of the same functions, in turn. A restore copies the "
-    "memory of a process. What Lambda takes to load a snapshot isn't in it.",
+    "memory of a process. What Lambda takes to load a snapshot isn't in it. Then each environment "
+    "is invoked 25 times more; connections are the most that one has opened in all.",
+    "snapstart_512_mb": "As above.",
     "snapshots": "The environment is restored when that has changed. Functions have 4 s, and 10 s "
     "where the credentials can't be had: the SDK asks for them three times, a second apart. A "
     "restore may take 10 s.",

@@ -51,7 +51,8 @@ def scenarios(answers: Mapping[str, str]) -> dict[str, dict[str, str]]:
     network, stack = answers["network"], answers["atlas_setup"] == "stack"
     new = required(network, answers["atlas_setup"], answers["api_auth"])
     topic = "arn:aws:sns:us-east-1:123456789012:alarms"
-    chosen = {"ReservedConcurrency": "7", "AlarmTopicArn": topic}
+    options = "srvMaxHosts=3&readPreference=nearest"
+    chosen = {"ReservedConcurrency": "7", "ConnectionOptions": options, "AlarmTopicArn": topic}
     if answers["api_auth"] == "jwt":
         chosen["CorsOrigins"] = "https://app.example.com,http://localhost:5173"
     if answers["auth"] == "password":

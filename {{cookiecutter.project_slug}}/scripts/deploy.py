@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # PYTHONSAFEPATH leave
 
 import access
 import network
-from atlas import SHARED, Atlas, Failure, Item, NotYet, hosts, regions, run, tier, wait_for
+from atlas import SHARED, Atlas, Failure, Item, NotYet, hosts, regions, run, sharded, tier, wait_for
 from environment import ENVIRONMENTS, PREPARES, TOOLS, Environment
 
 {% if cookiecutter.layout == "multi-lambda" -%}
@@ -181,6 +181,11 @@ class Deployment:
         self.cluster = wait_for(lambda: self.ready(name), minutes=40)
         size, where = tier(self.cluster), regions(self.cluster)
         self.check_size(size)
+        if "srvMaxHosts" in settings.get("ConnectionOptions", "") and not sharded(self.cluster):
+            raise Failure(
+                f"{name} is a replica set, and srvMaxHosts is for sharded clusters: take it out of "
+                f"ConnectionOptions in {self.environment.where}."
+            )
         here = self.environment.region in where
         if network.PRIVATE and not here:
             raise Failure(
@@ -341,19 +346,20 @@ class Deployment:
 
 {% include 'scripts/deploy.py/call/' ~ cookiecutter.api_auth ~ '.py' %}
     def count_connections(self) -> str:
-        """Ask Atlas how many connections the primary has."""
+        """Ask Atlas how many connections the primary has, or the busiest mongos."""
         size, hosts = tier(self.cluster), self.cluster["connectionStrings"].get("standard", "")
         if size in SHARED:
             return f"not told of a cluster of tier {size}"
+        kind, counts = "mongos" if sharded(self.cluster) else "primary", []
         for process in self.atlas.list("processes", "list"):
             alias = process.get("userAlias")
-            if alias and alias in hosts and process["typeName"].endswith("PRIMARY"):
+            if alias and alias in hosts and process["typeName"].endswith(kind.upper()):
                 options = ["--granularity", "PT1M", "--period", "PT10M", "--type", "CONNECTIONS"]
                 metrics = self.atlas.read("metrics", "processes", process["id"], *options)
                 points = [it for one in metrics["measurements"] for it in one["dataPoints"]]
                 if values := [it["value"] for it in points if it.get("value") is not None]:
-                    return f"{values[-1]:.0f} on the primary, of all clients"
-        return "not measured yet"
+                    counts.append(values[-1])
+        return f"{max(counts):.0f} on the {kind}, of all clients" if counts else "not measured yet"
 
 
 def allowed(size: str) -> int:

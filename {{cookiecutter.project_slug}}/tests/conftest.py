@@ -122,6 +122,7 @@ def lambda_environment(mongodb_uri: str, database: str) -> Iterator[None]:
         patch.setenv("AWS_DEFAULT_REGION", "{{ cookiecutter.aws_region }}")
         patch.setenv("AWS_REGION", "{{ cookiecutter.aws_region }}")
         patch.setenv("MONGODB_URI", mongodb_uri)
+        patch.delenv("MONGODB_OPTIONS", raising=False)
         patch.setenv("MONGODB_DATABASE", database)
         patch.setenv("POWERTOOLS_SERVICE_NAME", "{{ cookiecutter.project_slug }}")
         yield

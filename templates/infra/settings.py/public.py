@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from constructs import Node
-{%- if cookiecutter.api_auth == "jwt" %}
-
+{% if cookiecutter.api_auth == "jwt" %}
 ORIGIN = "(https://[a-z0-9.-]+(:[0-9]+)?|http://localhost(:[0-9]+)?)"
 {%- endif %}
+
+{%- include 'infra/settings.py/options.py' %}
 
 
 def setting(pattern: str, must_be: str, default: str | None = None) -> Any:

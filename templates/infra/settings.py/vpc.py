@@ -22,6 +22,8 @@ ZONE = "[a-z]{2}(-[a-z]+)+-[0-9][a-z]"
 ORIGIN = "(https://[a-z0-9.-]+(:[0-9]+)?|http://localhost(:[0-9]+)?)"
 {%- endif %}
 
+{%- include 'infra/settings.py/options.py' %}
+
 
 def setting(pattern: str, must_be: str, default: str | None = None, *, needs: str = "") -> Any:
     """Return a field. Without a default it must be given: always, or if what it needs is."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from ministack.services import ec2, lambda_svc, secretsmanager  # type: ignore[i
 from ministack.services.cloudformation import (  # type: ignore[import-not-found]
     handlers as actions,
 )
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import provisioners, stacks
 
 from tests.support.local_aws_extras.permissions import allows, role_named_by, service_may_assume
 
@@ -71,6 +72,10 @@ def register() -> None:
     for name, attributes_of in _MORE_ATTRIBUTES.items():
         handlers[name].update(with_attributes(handlers[name], attributes_of))
     handlers["AWS::Lambda::Function"].update(functions(handlers["AWS::Lambda::Function"]))
+    handlers["AWS::Lambda::Version"].update(versions(handlers["AWS::Lambda::Version"]))
+    # They run INIT, which asks this server for secrets: it mustn't wait for them.
+    blocks = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda it: it == "AWS::Lambda::Version" or blocks(it)
     handlers["AWS::SecretsManager::Secret"].update(secrets(handlers["AWS::SecretsManager::Secret"]))
     provisioners._sm_secret_string = secret_string
     provisioners._cw_metric_alarm_record = metric_math(provisioners._cw_metric_alarm_record)
@@ -210,7 +215,7 @@ def describe_type(parameters: dict[str, Any]) -> Any:
     return actions._xml(200, "DescribeTypeResponse", result)
 
 
-# Wrapped: Fn::GetAtt of the network, Lambda functions, secrets, alarms
+# Wrapped: Fn::GetAtt of the network, Lambda functions and their versions, secrets, alarms
 
 
 def with_attributes(
@@ -274,6 +279,25 @@ def functions(handlers: dict[str, Any]) -> dict[str, Any]:
         lambda_svc.invalidate_worker(physical_id)
 
     return {"create": create, "update": update, "delete": delete}
+
+
+def versions(handlers: dict[str, Any]) -> dict[str, Any]:
+    """A version with SnapStart is made when its snapshot is; without one, it isn't."""
+
+    def published(publish: Callable[..., Provisioned]) -> Callable[..., Provisioned]:
+        def publish_and_wait(*arguments: Any) -> Provisioned:
+            arn, attributes = publish(*arguments)
+            name, number = arn.split(":")[-2:]
+            kept = lambda_svc._functions[name]["versions"]
+            while kept[number]["config"]["State"] == "Pending":
+                time.sleep(0.05)
+            if kept[number]["config"]["State"] == "Failed":
+                raise ValueError(kept.pop(number)["config"]["StateReason"])
+            return arn, attributes
+
+        return publish_and_wait
+
+    return {name: published(handlers[name]) for name in ("create", "update")}
 
 
 def require_role(properties: Properties) -> None:
