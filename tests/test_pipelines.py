@@ -197,6 +197,7 @@ UNUSED = {
     "PermissionsBoundary": ["iam:*permissionsboundary"],
     "ReplicaRegions": ["secretsmanager:*replicat*"],
     "ResourcePolicyDocument": ["logs:deleteresourcepolicy"],
+    "RotationLambdaARN": ["lambda:invokefunction"],
     "RoutingConfig": ["codedeploy:*"],
     "RuntimeManagementConfig": ["lambda:associateruntimealias"],
     "SecondaryAllocationIds": ["ec2:*natgatewayaddress"],
