@@ -134,6 +134,13 @@ class Mongod:
         return self._process.pid
 
     @property
+    def log(self) -> Path:
+        """Its log file, lines of JSON."""
+        if self._folder is None:
+            raise RuntimeError("mongod was never started")
+        return Path(self._folder.name, "mongod.log")
+
+    @property
     def address(self) -> str:
         return f"{self.host}:{self.port}"
 

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -172,6 +173,22 @@ def test_each_unavailable_invocation_is_counted_with_its_reason(
     counted = [json.loads(it) for it in capsys.readouterr().out.splitlines() if "_aws" in it]
     assert [(it["Unavailable"], it["FunctionName"]) for it in counted] == [([1.0], "test")] * 2
     assert all("No MongoDB server answers" in it["reason"] for it in counted)
+
+
+def test_each_refused_login_is_counted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, context: NewContext
+) -> None:
+    nobody = {"username": "nobody", "password": "wrong", "authSource": "admin"}
+    client = partial(MongoClient, **nobody, authMechanism="SCRAM-SHA-256")
+    monkeypatch.setattr(connection, "MongoClient", client)
+
+    mongodb = Connection.from_environment()  # tries, too
+    with pytest.raises(Unavailable, match="refuses"), mongodb.database(context()):
+        pass
+
+    output = capsys.readouterr().out
+    assert output.count('"FailedLogins":[1.0]') == {{ {"iam": 2, "password": 4}[cookiecutter.auth] }}
+    assert "nobody" not in output
 
 
 @pytest.mark.parametrize(("moments", "checks"), [([59], 0), ([61], 1), ([50, 100], 0)])

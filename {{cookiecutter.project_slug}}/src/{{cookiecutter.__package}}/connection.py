@@ -9,6 +9,7 @@ import json
 {%- endif %}
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ from pymongo.errors import (
 )
 from pymongo.monitoring import (
     ConnectionClosedEvent,
+    ConnectionClosedReason,
     ConnectionCreatedEvent,
     ConnectionPoolListener,
     ConnectionReadyEvent,
@@ -132,6 +134,7 @@ class Connection:
         self._options = options
         self._database = database
         self._secret_arn = secret_arn
+        self._secret_version = ""
 {%- elif cookiecutter.auth == "iam" %}
     def __init__(self, uri: str, database: str, options: str = "") -> None:
         self._uri = uri
@@ -228,18 +231,22 @@ class Connection:
             if self._pool.size and time.time() - self._last_used < MAX_IDLE:
                 return self._client
 {%- if cookiecutter.auth == "password" %}
-            try:
-                _ping(self._client)
-            except (OperationFailure, UnusableCredentials) as error:
-                if not _refused(error):
-                    raise
-                # The secret may have changed. Closing the old client ends its monitors, and
-                # doesn't wait for a server on which to end its sessions, too.
-                refused, self._client = self._client, None
-                with pymongo.timeout(0.001):
-                    refused.close()
-                self._client = self._build()
-                _ping(self._client)
+            while True:
+                try:
+                    _ping(self._client)
+                    break
+                except (OperationFailure, UnusableCredentials) as error:
+                    if not _refused(error):
+                        raise
+                    # The secret may have changed. Closing the old client ends its monitors, and
+                    # doesn't wait for a server on which to end its sessions, too.
+                    refused, self._client = self._client, None
+                    with pymongo.timeout(0.001):
+                        refused.close()
+                    version = self._secret_version
+                    self._client = self._build()
+                    if self._secret_version == version:  # the same would be refused again
+                        raise
 {%- elif cookiecutter.auth == "iam" %}
             _ping(self._client)
 {%- endif %}
@@ -251,7 +258,9 @@ class Connection:
         if not self._uri or not self._database:
             raise Unavailable("MONGODB_URI or MONGODB_DATABASE is not set")
 {%- if cookiecutter.auth == "password" %}
-        credentials = _read_secret(self._secret_arn) if self._secret_arn else {}
+        credentials: dict[str, Any] = {}
+        if self._secret_arn:
+            credentials, self._secret_version = _read_secret(self._secret_arn)
 {%- endif %}
         self._pool = _Pool()
         try:
@@ -323,6 +332,7 @@ class _Pool(ConnectionPoolListener):
     """Tracks the size of the connection pool, and counts each new connection as a metric.
 
     `ConnectionsOpened` stays far below the number of invocations as long as the client is reused.
+    `FailedLogins` counts the attempts that MongoDB refused the credentials of, INIT's included.
     """
 
     def __init__(self) -> None:
@@ -336,6 +346,11 @@ class _Pool(ConnectionPoolListener):
 
     def connection_closed(self, event: ConnectionClosedEvent) -> None:
         self.size -= 1
+        if event.reason != ConnectionClosedReason.ERROR:
+            return
+        error = sys.exception()  # the driver is handling it, and its events don't say which
+        if isinstance(error, OperationFailure) and _means(error, 18, BAD_CREDENTIALS):
+            _count("FailedLogins")
 
     def _ignore(self, event: object) -> None:
         pass
@@ -345,8 +360,8 @@ class _Pool(ConnectionPoolListener):
     connection_checked_out = connection_checked_in = _ignore
 {% if cookiecutter.auth == "password" %}
 
-def _read_secret(secret_arn: str) -> dict[str, Any]:
-    """Return `username` and `password` from Secrets Manager."""
+def _read_secret(secret_arn: str) -> tuple[dict[str, Any], str]:
+    """Return `username` and `password` from Secrets Manager, and the ID of their version."""
     # Two attempts of these must fit into INIT beside the connection itself.
     config = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 2})
     try:
@@ -361,7 +376,8 @@ def _read_secret(secret_arn: str) -> dict[str, Any]:
     with suppress(ValueError, RecursionError):  # their messages may quote the secret
         match json.loads(response.get("SecretString", "")):
             case {"username": str(username), "password": str(password)} if username and password:
-                return {"username": username, "password": password}
+                credentials = {"username": username, "password": password}
+                return credentials, response["VersionId"]
     raise Unavailable(
         "The secret MONGODB_SECRET_ARN is not JSON with username and password, each a text that "
         "isn't empty"
