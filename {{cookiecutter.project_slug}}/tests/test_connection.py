@@ -141,7 +141,7 @@ def test_each_unavailable_invocation_is_counted_with_its_reason(
 def test_each_refused_login_is_counted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, context: NewContext
 ) -> None:
-    nobody = {"username": "nobody", "password": "wrong", "authSource": "admin"}
+    nobody: Any = {"username": "nobody", "password": "wrong", "authSource": "admin"}
     client = partial(MongoClient, **nobody, authMechanism="SCRAM-SHA-256")
     monkeypatch.setattr(connection, "MongoClient", client)
 
