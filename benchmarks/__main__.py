@@ -19,6 +19,7 @@ from benchmarks import (
     faults,
     layouts,
     report,
+    rotation,
     size,
     snapstart,
     warm,
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "size": size.measure,
     "bakes": size.measure_bakes,
     "faults": faults.measure,
+    "rotation": rotation.measure,
     "endurance": endurance.measure,
 }
 

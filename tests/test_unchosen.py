@@ -28,7 +28,7 @@ TRACES: dict[str, dict[str, str]] = {
     },
     "auth": {
         "iam": r"MONGODB-AWS|pymongo\[aws\]|AWSIAMType",
-        "password": r"SECRET_ARN|DatabaseSecret|Rotation(Admin|Role)|test_rotation|rotated password",
+        "password": r"SECRET_ARN|DatabaseSecret|Rotation(Admin|Role)|test_rotation|rotated pass",
     },
     "iac": {
         "sam": r"\bsam\b|AWS::Serverless|samconfig|template\.yaml",
