@@ -18,7 +18,7 @@ def required(network: str, atlas_setup: str, api_auth: str = "iam") -> dict[str,
     if api_auth == "jwt":
         values |= {"JwtIssuer": "https://id.example.com", "JwtAudience": "orders,billing"}
     if atlas_setup == "stack":
-        values |= {"AtlasProjectId": "5e2211c17a3e5a48f5497de3", "AtlasClusterName": "Cluster0"}
+        values |= {"AtlasProjectId": PROJECT, "AtlasClusterName": "Cluster0"}
         if network == "peering":
             values["AtlasContainerId"] = "5e2211c17a3e5a48f5497de4"
     elif network == "private-endpoint":
@@ -55,6 +55,9 @@ def scenarios(answers: Mapping[str, str]) -> dict[str, dict[str, str]]:
     chosen = {"ReservedConcurrency": "7", "ConnectionOptions": options, "AlarmTopicArn": topic}
     if answers["api_auth"] == "jwt":
         chosen["CorsOrigins"] = "https://app.example.com,http://localhost:5173"
+    if answers["auth"] == "password":
+        chosen["RotationAdminSecretArn"] = ADMIN_SECRET
+        chosen["AtlasProjectId"] = PROJECT
     if stack:
         chosen["AtlasProfile"] = "other"
     if network == "public":
@@ -78,4 +81,6 @@ def scenarios(answers: Mapping[str, str]) -> dict[str, dict[str, str]]:
     }
 
 
+ADMIN_SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:atlas-AbCdEf"  # noqa: S105
+PROJECT = "5e2211c17a3e5a48f5497de3"
 PEERING = "pcx-0123456789abcdef0"

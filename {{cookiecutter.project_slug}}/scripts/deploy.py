@@ -106,6 +106,10 @@ class Deployment:
         if environment.settings != known:
             self.step("Settings", environment.save)
             self.step("Deploy again", self.deploy_stack)
+{%- if cookiecutter.auth == "password" %}
+        if environment.settings.get("RotationAdminSecretArn"):
+            self.step("Rotation", self.rotate, dry=False)
+{%- endif %}
 {%- if several %}
         self.step("Indexes", self.create_indexes, dry=False)
 {%- endif %}
@@ -289,6 +293,27 @@ class Deployment:
             ]
             raise Failure(failed[-1] if failed else str(error)) from None
         return f"{self.environment.stack} is {self.status()}"
+{%- if cookiecutter.auth == "password" %}
+
+    def rotate(self) -> str:
+        """Have Secrets Manager rotate the password, if it never has."""
+        manager, arn = self.session.client("secretsmanager"), self.output("DatabaseSecretArn")
+        if last := manager.describe_secret(SecretId=arn).get("LastRotatedDate"):
+            return f"last on {last:%Y-%m-%d}, by Secrets Manager every 30 days"
+        version = manager.rotate_secret(SecretId=arn)["VersionId"]
+
+        def rotated() -> bool:
+            stages = manager.describe_secret(SecretId=arn)["VersionIdsToStages"]
+            if "AWSCURRENT" not in stages.get(version, []):
+                raise NotYet(
+                    "Secrets Manager has not rotated the password. CloudTrail says why: see "
+                    "docs/connections.md for what it needs."
+                )
+            return True
+
+        wait_for(rotated, minutes=5)
+        return "done, and from now on every 30 days"
+{%- endif %}
 
     def delete_stack(self) -> str:
         """Delete the stack."""

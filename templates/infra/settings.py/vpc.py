@@ -112,6 +112,6 @@ def read_settings(node: Node) -> Settings:
     for first, second in (("SubnetIdA", "SubnetIdB"), ("AvailabilityZoneA", "AvailabilityZoneB")):
         if first in given and given[first] == given.get(second):
             faults.append(f"{first} and {second} must differ.")
-    if faults:
+{% if cookiecutter.auth == "password" and cookiecutter.atlas_setup == "cli" %}{% include 'infra/settings.py/rotation.py' %}{% endif %}    if faults:
         sys.exit("\n".join(faults))
     return Settings(**{it.name: str(given[name]) for name, it in known.items() if name in given})

@@ -45,6 +45,11 @@ def register() -> None:
         },
         "AWS::EC2::SecurityGroupIngress": security_group_rule("IpPermissions"),
         "AWS::EC2::SecurityGroupEgress": security_group_rule("IpPermissionsEgress"),
+        "AWS::SecretsManager::RotationSchedule": {
+            "create": schedule_rotation,
+            "update": lambda _, __, new, stack, *___: schedule_rotation("", new, stack),
+            "delete": cancel_rotation,
+        },
         "AWS::CloudFormation::TypeActivation": {
             "create": activate_type,
             "update": keep(lambda physical_id: {"Arn": physical_id}),
@@ -331,6 +336,42 @@ def secrets(handlers: dict[str, Any]) -> dict[str, Any]:
         "update": update,
         "delete": lambda physical_id, properties: delete_secret(name_of(physical_id), properties),
     }
+
+
+# What a secret of an Atlas database user has to hold, and what its rotation has to be allowed:
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/mes-partner-MongoDBAtlasDatabaseUser.html
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/mes-security.html
+_ROTATED = {"username", "password", "clusterUrl", "databaseName", "groupId"}
+_ROTATION_ACTIONS = (
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:GetSecretValue",
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:UpdateSecretVersionStage",
+)
+
+
+def schedule_rotation(_logical_id: str, properties: Properties, _stack: str) -> Provisioned:
+    """Keep a schedule if the rotation could work; nothing is rotated, and a secret has no Type."""
+    arn, role_arn = properties["SecretId"], properties["ExternalSecretRotationRoleArn"]
+    [secret] = (it for it in secretsmanager._secrets.values() if it["ARN"] == arn)
+    [current] = (it for it in secret["Versions"].values() if "AWSCURRENT" in it["Stages"])
+    if missing := _ROTATED - json.loads(current["SecretString"]).keys():
+        raise ValueError(f"The secret lacks {sorted(missing)}")
+    metadata = {it["Key"]: it["Value"] for it in properties["ExternalSecretRotationMetadata"]}
+    needed = [(action, arn) for action in _ROTATION_ACTIONS]
+    needed.append(("secretsmanager:GetSecretValue", metadata["adminSecretArn"]))
+    needed.append(("secretsmanager:GetRandomPassword", "*"))
+    for action, resource in needed:
+        if not allows(role_arn, action, resource):
+            raise ValueError(f"The role of the rotation may not {action}")
+    secret["RotationRules"], secret["RotationEnabled"] = properties["RotationRules"], True
+    return arn, {}
+
+
+def cancel_rotation(arn: str, _properties: Properties) -> None:
+    for secret in secretsmanager._secrets.values():
+        if secret["ARN"] == arn:
+            secret["RotationEnabled"] = False
 
 
 def secret_string(properties: Properties) -> str:

@@ -78,6 +78,10 @@ BAD_CREDENTIALS = "bad auth"
 NO_PRIVILEGE = "user is not allowed to do action"
 NO_SPACE = ("you are over your space quota", "cannot create a new collection")
 
+# What a mongos answers when it can't reach a shard or finds no primary there: HostUnreachable,
+# HostNotFound, NetworkTimeout, FailedToSatisfyReadPreference and SocketException.
+NO_SHARD = (6, 7, 89, 133, 9001)
+
 logger = Logger()
 # At DEBUG it logs requests and responses as they are: session tokens and secrets.
 logging.getLogger("botocore").setLevel(logging.INFO)
@@ -130,6 +134,7 @@ class Connection:
         self._options = options
         self._database = database
         self._secret_arn = secret_arn
+        self._secret_version = ""
 {%- elif cookiecutter.auth == "iam" %}
     def __init__(self, uri: str, database: str, options: str = "") -> None:
         self._uri = uri
@@ -226,18 +231,22 @@ class Connection:
             if self._pool.size and time.time() - self._last_used < MAX_IDLE:
                 return self._client
 {%- if cookiecutter.auth == "password" %}
-            try:
-                _ping(self._client)
-            except (OperationFailure, UnusableCredentials) as error:
-                if not _refused(error):
-                    raise
-                # The secret may have changed. Closing the old client ends its monitors, and
-                # doesn't wait for a server on which to end its sessions, too.
-                refused, self._client = self._client, None
-                with pymongo.timeout(0.001):
-                    refused.close()
-                self._client = self._build()
-                _ping(self._client)
+            while True:
+                try:
+                    _ping(self._client)
+                    break
+                except (OperationFailure, UnusableCredentials) as error:
+                    if not _refused(error):
+                        raise
+                    # The secret may have changed. Closing the old client ends its monitors, and
+                    # doesn't wait for a server on which to end its sessions, too.
+                    refused, self._client = self._client, None
+                    with pymongo.timeout(0.001):
+                        refused.close()
+                    version = self._secret_version
+                    self._client = self._build()
+                    if self._secret_version == version:  # the same would be refused again
+                        raise
 {%- elif cookiecutter.auth == "iam" %}
             _ping(self._client)
 {%- endif %}
@@ -249,7 +258,9 @@ class Connection:
         if not self._uri or not self._database:
             raise Unavailable("MONGODB_URI or MONGODB_DATABASE is not set")
 {%- if cookiecutter.auth == "password" %}
-        credentials = _read_secret(self._secret_arn) if self._secret_arn else {}
+        credentials: dict[str, Any] = {}
+        if self._secret_arn:
+            credentials, self._secret_version = _read_secret(self._secret_arn)
 {%- endif %}
         self._pool = _Pool()
         try:
@@ -349,8 +360,8 @@ class _Pool(ConnectionPoolListener):
     connection_checked_out = connection_checked_in = _ignore
 {% if cookiecutter.auth == "password" %}
 
-def _read_secret(secret_arn: str) -> dict[str, Any]:
-    """Return `username` and `password` from Secrets Manager."""
+def _read_secret(secret_arn: str) -> tuple[dict[str, Any], str]:
+    """Return `username` and `password` from Secrets Manager, and the ID of their version."""
     # Two attempts of these must fit into INIT beside the connection itself.
     config = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 2})
     try:
@@ -365,7 +376,8 @@ def _read_secret(secret_arn: str) -> dict[str, Any]:
     with suppress(ValueError, RecursionError):  # their messages may quote the secret
         match json.loads(response.get("SecretString", "")):
             case {"username": str(username), "password": str(password)} if username and password:
-                return {"username": username, "password": password}
+                credentials = {"username": username, "password": password}
+                return credentials, response["VersionId"]
     raise Unavailable(
         "The secret MONGODB_SECRET_ARN is not JSON with username and password, each a text that "
         "isn't empty"
@@ -391,6 +403,8 @@ def _why_unavailable(error: Exception) -> str | None:
             return None
         case OperationFailure() if error.has_error_label("SystemOverloadedError"):
             return "The cluster is overloaded and sheds load: is its tier large enough?"
+        case OperationFailure() if error.code in NO_SHARD:
+            return "The cluster's mongos can't reach a shard"
         case OperationFailure() if error.has_error_label("RetryableWriteError"):
             return "The MongoDB server is about to end or isn't the primary any more"
         case OperationFailure() if _means(error, 18, BAD_CREDENTIALS):
