@@ -171,6 +171,7 @@ class ShardedCluster(Cluster):
             self.atlas.port,
             username="root",
             password=self.primary.root_password,
+            w="majority",
             tls=True,
             tlsCAFile=self.atlas.environment["SSL_CERT_FILE"],
         )

@@ -270,9 +270,9 @@ class Fleet:
 
 @contextmanager
 def fleet(
-    cluster: Cluster, deployed: Callable[..., Deployed], canaries: Canaries
+    cluster: Cluster, deployed: Callable[..., Deployed], canaries: Canaries, **options: str
 ) -> Iterator[Fleet]:
-    """One environment for each operation and way to sign in."""
+    """One environment for each operation and way to sign in. The options are added to the URI."""
     cluster.database.fixed.replace_one({"_id": "answer"}, {"value": 42}, upsert=True)
     cluster.create_index("counters", "group")
     cluster.create_index("inserted", "number")
@@ -280,7 +280,8 @@ def fleet(
     with ExitStack() as stack:
         for auth, layout in LAYOUTS.items():
             project = deployed(layout=layout, auth=auth)
-            variables = project.variables(cluster.atlas.host, heartbeatFrequencyMS="500")
+            added = {"heartbeatFrequencyMS": "500", **options}
+            variables = project.variables(cluster.atlas.host, **added)
             variables |= cluster.environment | cluster.sign_in(auth)
             for operation in OPERATIONS:
                 environments[auth, operation] = stack.enter_context(

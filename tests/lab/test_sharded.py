@@ -32,7 +32,8 @@ def sharded(canaries: Canaries) -> Iterator[ShardedCluster]:
 
 @pytest.fixture(scope="module")
 def fleet(sharded: ShardedCluster, deployed: Deployer, canaries: Canaries) -> Iterator[Fleet]:
-    with faults.fleet(sharded, deployed, canaries) as fleet:
+    # A router within mongod leaves out the default, by which a write outlives its shard's only node.
+    with faults.fleet(sharded, deployed, canaries, w="majority") as fleet:
         yield fleet
 
 
