@@ -32,7 +32,7 @@ def sharded(canaries: Canaries) -> Iterator[ShardedCluster]:
 
 @pytest.fixture(scope="module")
 def fleet(sharded: ShardedCluster, deployed: Deployer, canaries: Canaries) -> Iterator[Fleet]:
-    # A router within mongod leaves out the default, by which a write outlives its shard's only node.
+    # A router within mongod leaves out this default, by which a write outlives the shard's node.
     with faults.fleet(sharded, deployed, canaries, w="majority") as fleet:
         yield fleet
 
