@@ -103,12 +103,6 @@ def test_deploys_with_snapstart(
         call(project, outputs, aws, Qualifier="live")
         deploy(project, aws, ClusterHost=atlas.private_host, ReservedConcurrency="3")
         check_versions(outputs, aws, "2", atlas.private_host)
-        options = "compressors=zlib&readPreference=nearest"
-        deploy(project, aws, ClusterHost=atlas.private_host, ConnectionOptions=options)
-        check_versions(outputs, aws, "3", atlas.private_host)
-        for live in functions_of(outputs, aws):
-            assert live["Environment"]["Variables"]["MONGODB_OPTIONS"] == options
-        call(project, outputs, aws, Qualifier="live")
 
 
 def check_versions(outputs: dict[str, str], aws: LocalAws, version: str, host: str) -> None:
