@@ -276,7 +276,7 @@ def test_addresses_of_an_existing_vpc_are_put_out(expanded: Expand) -> None:
 BAD = [
     ("ClusterHost", "mongodb+srv://cluster0.ab1cd.mongodb.net", "must be a bare host name"),
     ("ClusterHost", "cluster0.ab1cd.mongodb.net/app", "must be a bare host name"),
-    ("ClusterHost", "user:secret@cluster0.ab1cd.mongodb.net", "must be a bare host name"),
+    ("ClusterHost", "user:hunter2@cluster0.ab1cd.mongodb.net", "must be a bare host name"),
     ("ClusterHost", "cluster0.ab1cd.mongodb.net:27017", "must be a bare host name"),
     ("ClusterHost", "Cluster0", "must be a bare host name"),
     ("ClusterHost", "", "must be a bare host name"),
