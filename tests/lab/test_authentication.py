@@ -29,7 +29,6 @@ REFUSED = {
     "iam": "MongoDB refuses the execution role: is its ARN a database user in Atlas?",
     "password": "MongoDB refuses the password in the secret: is it the database user's?",
 }
-# What the metric has of an invocation: with a password it tries again, with what it has read anew.
 DENIED = "MongoDB denies the operation: does the user have readWrite on MONGODB_DATABASE?"
 NO_SPACE = "The cluster takes no more data: is its storage full?"
 ROLES = "arn:aws:iam::123456789012:role"
