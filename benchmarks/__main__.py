@@ -21,6 +21,7 @@ from benchmarks import (
     report,
     size,
     snapstart,
+    storms,
     warm,
 )
 from tests.support.baking import TEMPLATE
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "snapstart_512_mb": snapstart.measure_limited,
     "snapshots": snapstart.measure_differences,
     "connections": connections.measure,
+    "storms": storms.measure,
     "size": size.measure,
     "bakes": size.measure_bakes,
     "faults": faults.measure,

@@ -136,6 +136,13 @@ class Mongod:
         return f"{self.host}:{self.port}"
 
     @property
+    def log(self) -> Path:
+        """What the server has written, one JSON object a line."""
+        if self._folder is None:
+            raise RuntimeError("mongod isn't running")
+        return Path(self._folder.name, "mongod.log")
+
+    @property
     def uri(self) -> str:
         """With the root user's credentials if `auth`, with `tlsCAFile` if `tls`."""
         return self.uri_for(_ROOT, self.root_password)
@@ -313,7 +320,7 @@ class Mongod:
             self._folder = None
 
     def _spawn(self, folder: Path) -> None:
-        data, log, key = folder / "data", folder / "mongod.log", folder / "cluster.key"
+        data, log, key = folder / "data", self.log, folder / "cluster.key"
         data.mkdir(exist_ok=True)
         command = [str(mongod_binary()), "--bind_ip", self.host, "--port", str(self.port)]
         command += ["--dbpath", str(data), "--logpath", str(log), "--logappend"]
