@@ -3,9 +3,9 @@
     python crowd_process.py CONTROL READY GATE HANDLER
 
 The first three are numbers of files; CONTROL is a socket. The process imports the handler, which
-connects, closes the connection, and forgets the project's own modules, though nothing that they have
-imported. It says so, and then forks an environment for each request. That writes a byte to READY,
-waits until GATE is closed, and runs awslambdaric, which imports the handler, and so connects.
+connects, closes the connection, and forgets the project's own modules, but keeps whatever these
+have imported. It says so, and then forks an environment for each request. That writes a byte to
+READY, waits until GATE is closed, and runs awslambdaric, which imports the handler and connects.
 """
 
 import gc
