@@ -45,9 +45,13 @@ def compile_all(code: Path) -> None:
     subprocess.run([*command, str(code)], check=True)
 
 
-def without_bytecode(code: Path, copy: Path) -> Path:
-    """Copy the folder, leaving the bytecode out."""
-    return shutil.copytree(code, copy, ignore=shutil.ignore_patterns("__pycache__"))
+def without_bytecode(project: BakedProject, folder: Path) -> Path:
+    """Fill the folder as a build does that finds no Python to compile with."""
+    none = {"UV_PYTHON_INSTALL_DIR": str(folder / "none"), "UV_PYTHON_PREFERENCE": "only-managed"}
+    build(project, folder, **none, UV_PYTHON_DOWNLOADS="never")
+    for handler in HANDLERS.glob("*.py"):
+        shutil.copy(handler, folder)
+    return folder
 
 
 def spread(values: list[float]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ With all of this machine's CPU, and with the share that Lambda gives with the te
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -85,7 +86,7 @@ def variants_of(auth: str, stack: ExitStack) -> Variants:
     project, code = stack.enter_context(built(layout="single", auth=auth))
     folder = stack.enter_context(TemporaryDirectory())
     ours, least = f"{project.package}.app.handler", f"least_{auth}.handler"
-    plain = without_bytecode(code, Path(folder, "plain"))
+    plain = without_bytecode(project, Path(folder, "plain"))
     usual = with_pydantic(plain, Path(folder, "usual"))
     return {
         ALONE: (code, "nothing.handler", EVENT),
@@ -122,7 +123,7 @@ def variables_for(auth: str, atlas: Atlas, aws: LocalAws) -> dict[str, str]:
 
 def with_pydantic(code: Path, copy: Path) -> Path:
     """Copy the folder and add pydantic, uncompiled, as others' builds leave it."""
-    without_bytecode(code, copy)
+    shutil.copytree(code, copy)
     uv = str(TEMPLATE / ".tools/uv/bin/uv")
     command = [uv, "pip", "install", "--quiet", "--target", str(copy), "--python", sys.executable]
     constraint = ["--constraint", str(TEMPLATE / "requirements/dev.txt")]

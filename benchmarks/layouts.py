@@ -54,7 +54,8 @@ def variants_of(auth: str, stack: ExitStack) -> Variants:
         event = request("GET /" if layout == "single" else "GET /items")
         found[f"ours, {layout}"] = (code, f"{project.package}.{module}.handler", event)
         if layout in FRAMEWORKS:
-            plain, handler = without_bytecode(code, folder / layout), f"documented_{layout}.handler"
+            plain = without_bytecode(project, folder / layout)
+            handler = f"documented_{layout}.handler"
             found[f"{layout} as documented, no bytecode"] = (plain, handler, event)
     return found
 

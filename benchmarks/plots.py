@@ -19,8 +19,11 @@ OURS, OTHERS, INSIDE = "#00684a", "#b8c4c2", "#c0392b"
 Rows = dict[str, dict[str, Any]]
 
 
-def bars(name: str, title: str, groups: dict[str, Rows]) -> None:
-    """A bar for each row, its median with the middle half as a whisker; a panel for each group."""
+def bars(name: str, title: str, groups: dict[str, Rows], marked: str = "ours") -> None:
+    """A bar for each row, its median with the middle half as a whisker; a panel for each group.
+
+    Those whose names begin with what is marked have a colour of their own.
+    """
     heights = [len(rows) for rows in groups.values()]
     figure, panels = plt.subplots(
         len(groups),
@@ -36,7 +39,7 @@ def bars(name: str, title: str, groups: dict[str, Rows]) -> None:
             [row["median"] - row["quartiles"][0] for row in rows.values()],
             [row["quartiles"][1] - row["median"] for row in rows.values()],
         ]
-        colours = [OURS if label.startswith("ours") else OTHERS for label in rows]
+        colours = [OURS if label.startswith(marked) else OTHERS for label in rows]
         positions = range(len(rows))
         axes.barh(positions, medians, xerr=whiskers, color=colours, ecolor="#444", capsize=2)
         for position, row in enumerate(rows.values()):
@@ -138,12 +141,12 @@ def load(name: str) -> dict[str, Any]:
     return result
 
 
-def by_auth(rows: Rows) -> dict[str, Rows]:
-    """The rows in two groups; the part of their names before the colon says which."""
+def grouped(rows: Rows, by: str = "") -> dict[str, Rows]:
+    """The rows in groups; the part of their names before the colon says which."""
     groups: dict[str, Rows] = {}
     for name, row in rows.items():
-        auth, _, variant = name.partition(": ")
-        groups.setdefault(f"auth={auth}", {})[variant] = row
+        group, _, variant = name.partition(": ")
+        groups.setdefault(f"{by}{group}", {})[variant] = row
     return groups
 
 
@@ -152,12 +155,18 @@ if __name__ == "__main__":
     bars(
         "cold_start",
         "Cold start to the first answer from the database",
-        by_auth(load("cold_start")["rows"]),
+        grouped(load("cold_start")["rows"], "auth="),
     )
     bars(
         "layouts",
         "Layouts: cold start to the first answer from the database",
-        by_auth(load("layouts")["rows"]),
+        grouped(load("layouts")["rows"], "auth="),
+    )
+    bars(
+        "snapstart_512_mb",
+        "To the first answer from the database, with the CPU of 512 MB",
+        grouped(load("snapstart_512_mb")["rows"]),
+        marked="restored",
     )
     opened = load("connections")
     connections(opened["rows"], opened["limits"])

@@ -31,7 +31,7 @@ def measure() -> dict[str, Any]:
 
 def of_project(layout: str, auth: str, uri: str) -> dict[str, float]:
     with built(layout=layout, auth=auth) as (project, code), TemporaryDirectory() as folder:
-        plain = without_bytecode(code, Path(folder, "plain"))
+        plain = without_bytecode(project, Path(folder, "plain"))
         variables = {"MONGODB_URI": uri, "MONGODB_DATABASE": "app"}
         module = "functions.list_items" if layout == "multi-lambda" else "app"
         handler = f"{project.package}.{module}.handler"

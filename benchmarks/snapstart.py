@@ -1,8 +1,10 @@
 """SnapStart: from the restore of a snapshot to the first answer, and what a copy may find.
 
-The same functions start cold, too, in turn, with all of this machine's CPU or a share of it.
+The same functions start cold, too, in turn, with all of this machine's CPU or a share of it. What
+is warm then is compared as well: an invocation, memory, connections.
 """
 
+import statistics
 import time
 from functools import partial
 from pathlib import Path
@@ -10,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.artefact import paired_ratio, rounds, spread
+from benchmarks.size import resident
 from tests.lab.cluster import Cluster
 from tests.lab.deployed import deploy, request
 from tests.lab.faults import LAYOUTS, status
@@ -18,6 +21,7 @@ from tests.lab.versions import DIFFERENCES, Version, published, restore
 from tests.support.execution_environment import ExecutionEnvironment
 
 ROUNDS = 15
+WARM = 25  # invocations of each environment, after the first
 EVENTS = {
     "single": request("GET /"),
     "multi": request("GET /items"),
@@ -61,17 +65,32 @@ def compare(version: Version, event: Any, cpu_limited: bool) -> dict[str, Any]:
         "restored": partial(environment, snapshot=version.snapshot),
     }
     times: dict[str, list[float]] = {name: [] for name in starts}
+    warm: dict[str, list[float]] = {name: [] for name in starts}
+    memory: dict[str, list[float]] = {name: [] for name in starts}
+    opened: dict[str, list[int]] = {name: [] for name in starts}
     for _ in range(rounds(ROUNDS)):
         for name, make in starts.items():
+            before = sum(it.accepted for it in version.cluster.proxies)
             begin = time.perf_counter()
             with make() as started:
                 invocation = started.invoke(event)
                 times[name].append((time.perf_counter() - begin) * 1000)
                 assert status(invocation) == 200, invocation
-    rows = {name: spread(values) for name, values in times.items()}
-    for name, row in rows.items():
-        row["ratio to the cold start"] = paired_ratio(times[name], times["cold start"])
-    return rows
+                others = [started.invoke(event).seconds * 1000 for _ in range(WARM)]
+                warm[name].append(statistics.median(others))
+                memory[name].append(resident(started.pid))
+            opened[name].append(sum(it.accepted for it in version.cluster.proxies) - before)
+    return {
+        name: spread(values)
+        | {
+            "ratio to the cold start": paired_ratio(values, times["cold start"]),
+            "warm invocation": round(statistics.median(warm[name]), 2),
+            "its ratio": paired_ratio(warm[name], warm["cold start"]),
+            "memory, MB": round(statistics.median(memory[name]), 1),
+            "connections": max(opened[name]),
+        }
+        for name, values in times.items()
+    }
 
 
 def measure_differences() -> dict[str, Any]:

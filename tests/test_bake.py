@@ -166,13 +166,14 @@ def test_tidy_text(baked: Baker, answers: Answers) -> None:
         text = (project.path / name).read_bytes().decode("utf-8")
         if not text and name.endswith("__init__.py"):
             continue
+        shows_python = name.endswith((".py", "recipes.md", "snapstart.md"))
         faults = {
             "carriage return": "\r" in text,
             "tab": "\t" in text and not name.endswith("Makefile"),
             "blank at the end of a line": re.search(r"[ \t]$", text, re.MULTILINE),
             "blank line first": text.startswith("\n"),
             "not one line feed last": not re.search(r"[^\n]\n\Z", text),
-            "two blank lines": "\n\n\n" in text and not name.endswith((".py", "recipes.md")),
+            "two blank lines": "\n\n\n" in text and not shows_python,
         }
         assert not [fault for fault, found in faults.items() if found], name
         project.parse(name)

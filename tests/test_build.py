@@ -21,8 +21,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Baker
+from tests.lab.deployed import request
 from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake
+from tests.support.execution_environment import ExecutionEnvironment
 from tests.support.here import HERE, NEEDS_A_SHELL, SAM, UV, build
+from tests.support.mongod import Mongod
 
 pytestmark = pytest.mark.slow
 
@@ -137,9 +140,9 @@ def test_wheels_are_lambdas(python: str, processor: str, tmp_path: Path) -> None
     command = ["uv", "export", "--quiet", "--no-dev", "--no-emit-project", "--frozen"]
     locked = project.run(*command, env=UV).stdout
     assert installed == dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", locked))
-    others = {it.name for it in code.iterdir() if it.suffix != ".dist-info"}
-    modules = {it for it in others if (code / it / "__init__.py").is_file() or it.endswith(".py")}
-    assert others - modules <= {"__pycache__"}, "no command-line tools"
+    others = {it for it in code.iterdir() if it.suffix != ".dist-info"}
+    modules = {it for it in others if [*it.glob("__init__.py*")] or it.suffix in (".py", ".pyc")}
+    assert {it.name for it in others - modules} <= {"__pycache__"}, "no command-line tools"
 
 
 def test_sam_build_of_the_defaults(tmp_path: Path) -> None:
@@ -225,10 +228,201 @@ def test_bytecode_is_taken_without_a_look_at_the_source(tmp_path: Path) -> None:
 
     for source in code.rglob("*.py"):
         cached = source.parent / "__pycache__" / f"{source.stem}.{sys.implementation.cache_tag}.pyc"
-        assert struct.unpack_from("<I", cached.read_bytes(), 4) == (UNCHECKED_HASH,)
+        assert cached.is_file()
+    for bytecode in code.rglob("*.pyc"):
+        assert struct.unpack_from("<I", bytecode.read_bytes(), 4) == (UNCHECKED_HASH,)
+    assert (code / "pymongo/__init__.pyc").is_file()
     (code / project.package / "connection.py").write_text("raise ImportError")
     command = [sys.executable, "-c", f"import {project.package}.connection"]
     subprocess.run(command, cwd=code, check=True)
+
+
+def test_source_of_dependencies_is_left_out(index: Index, tmp_path: Path) -> None:
+    """But of those that need it, and with no Python here to compile them."""
+    for name in ("tool", "reader"):
+        index.wheel(name, files={f"{name}/__init__.py": b"\n\n1/0", f"{name}/data.py.txt": b""})
+    project = index.project(tmp_path, "tool", "reader", **HERE)
+    script = project.path / "scripts/build.py"
+    text = project.read("scripts/build.py")
+    script.write_text(text.replace("WITH_SOURCE: set[str] = set()", 'WITH_SOURCE = {"reader"}'))
+    code = tmp_path / "code"
+    build(project, code)
+
+    names = {it for it in contents(code) if (code / it).is_file()}
+    assert {it for it in names if it.startswith("tool/")} == {
+        "tool/__init__.pyc",
+        "tool/data.py.txt",
+    }
+    cached = f"reader/__pycache__/__init__.{TAG}.pyc"
+    assert {it for it in names if it.startswith("reader/")} == {
+        *("reader/__init__.py", "reader/data.py.txt", cached)
+    }
+    command = [sys.executable, "-c", "import tool"]
+    failed = subprocess.run(command, cwd=code, stderr=subprocess.PIPE, text=True, check=False)
+    assert 'File "/var/task/tool/__init__.py", line 3' in failed.stderr
+
+
+CODE = """
+import boto3
+from aws_lambda_powertools.utilities import parameters
+from aws_lambda_powertools.utilities.idempotency import (
+    DynamoDBPersistenceLayer,
+    IdempotencyConfig,
+)
+
+queue = boto3.client(
+    "sqs", region_name="eu-central-1"
+)
+bucket = boto3.Session().resource(service_name='s3')
+cups = kitchen.client("cups")
+"""
+FOUND = {"appconfigdata", "dynamodb", "s3", "secretsmanager", "sqs", "ssm"}
+
+
+@pytest.mark.parametrize("auth", OPTIONS["auth"])
+def test_services_that_nobody_calls_are_left_out(auth: str, tmp_path: Path) -> None:
+    """What is kept is what the code names, and what it imports does."""
+    project = bake(tmp_path, **HERE, auth=auth)
+    own = {"secretsmanager"} if auth == "password" else set()
+    builds = {"as it is": own, "with more": own | FOUND | {"sns"}}
+    for name, expected in builds.items():
+        code = tmp_path / name
+        build(project, code)
+
+        data = code / "botocore/data"
+        assert {it.name for it in data.iterdir() if it.is_dir()} == expected
+        assert {it.name for it in data.glob("*.json")} > {"endpoints.json", "partitions.json"}
+        resources = {it.name for it in (code / "boto3/data").glob("*")}
+        assert resources == expected & {"dynamodb", "s3", "sns", "sqs"}
+        (project.source / "more.py").write_text(CODE)
+        script = project.path / "scripts/build.py"
+        text = script.read_text("utf-8")
+        script.write_text(text.replace("SERVICES: set[str] = set()", 'SERVICES = {"sns"}'))
+
+
+ENDPOINTS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import boto3, botocore
+assert botocore.__file__.startswith(sys.argv[1] or "/")
+for service in ("cloudwatch", "s3", "secretsmanager", "ses", "sqs"):
+    for region in ("us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1", "xx-new-1"):
+        for options in {}, {"use_fips_endpoint": True}, {"use_dualstack_endpoint": True}:
+            config = botocore.config.Config(**options)
+            meta = boto3.client(
+                service, region, config=config, aws_access_key_id="x", aws_secret_access_key="x"
+            ).meta
+            signed = meta.config.signature_version, meta.region_name, meta.partition
+            print(service, region, options, meta.endpoint_url, *signed)
+"""
+
+
+def test_endpoints_are_those_of_the_whole_package(tmp_path: Path) -> None:
+    project = bake(tmp_path, **HERE)
+    named = '"cloudwatch", "s3", "secretsmanager", "ses", "sqs"'
+    script = project.path / "scripts/build.py"
+    text = script.read_text("utf-8")
+    script.write_text(text.replace("SERVICES: set[str] = set()", f"SERVICES = {{{named}}}"))
+    code = tmp_path / "code"
+    build(project, code)
+
+    whole, shipped = (
+        subprocess.run(
+            [sys.executable, "-c", ENDPOINTS, folder], stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.splitlines()
+        for folder in ("", str(code))
+    )
+
+    assert len(shipped) == 5 * 5 * 3
+    assert shipped == whole
+
+
+@pytest.mark.parametrize(
+    ("code", "listed", "said"),
+    [
+        (
+            "client = boto3.client(NAME)",
+            "set()",
+            "src/orders_service/more.py builds a client without the service's name: add that to "
+            'SERVICES in scripts/build.py, as in {"s3"}.',
+        ),
+        (
+            "client = boto3.client(NAME)",
+            '{"s3", "queue"}',
+            "SERVICES in scripts/build.py has queue, which boto3 doesn't know.",
+        ),
+    ],
+)
+def test_a_service_that_cannot_be_found(code: str, listed: str, said: str, tmp_path: Path) -> None:
+    project = bake(tmp_path, **HERE)
+    (project.source / "more.py").write_text(code)
+    script = project.path / "scripts/build.py"
+    text = script.read_text("utf-8")
+    script.write_text(text.replace("SERVICES: set[str] = set()", f"SERVICES = {listed}"))
+
+    assert refused(project, tmp_path / "code") == f"{said}\n"
+
+
+FETCH = """
+import os
+
+import boto3
+
+
+def fetch() -> None:
+    boto3.Session().client(os.environ["SERVICE"])
+"""
+TEST = """
+import boto3
+from orders_service.fetch import fetch
+
+
+def test_fetch(monkeypatch):
+    boto3.client("s3")
+    monkeypatch.setenv("SERVICE", "sqs")
+    fetch()
+"""
+
+
+def test_a_client_of_a_service_that_is_left_out_fails_in_a_test(
+    mongod: Mongod, tmp_path: Path
+) -> None:
+    """Of the project, with the name of the list. A client of the test's own is none of Lambda's."""
+    project = bake(tmp_path, **HERE)
+    (project.source / "fetch.py").write_text(FETCH)
+    (project.path / "tests/test_fetch.py").write_text(TEST)
+    command = [sys.executable, "-m", "pytest", "-q", "tests/test_fetch.py"]
+    script = project.path / "scripts/build.py"
+
+    said = project.run(*command, env={"MONGODB_URI": mongod.uri}, check=False).stdout
+    text = script.read_text("utf-8")
+    script.write_text(text.replace("SERVICES: set[str] = set()", 'SERVICES = {"sqs"}'))
+    then = project.run(*command, env={"MONGODB_URI": mongod.uri}).stdout
+
+    sentence = "leaves out what boto3 needs for sqs: add it to SERVICES in scripts/build.py"
+    assert sentence in said
+    assert "1 passed" in then
+
+
+@pytest.mark.parametrize(
+    "answers", [{"architecture": it} for it in OPTIONS["architecture"]], ids=str
+)
+def test_the_largest_artefact_has_8_mb(
+    answers: dict[str, str], mongod: Mongod, tmp_path: Path
+) -> None:
+    """As it is uploaded; and unpacked again, as Lambda does, it answers."""
+    project = bake(tmp_path, **HERE | answers, layout="web", auth="password")
+    build(project, tmp_path / "code")
+    archive = Path(shutil.make_archive(str(tmp_path / "code"), "zip", tmp_path / "code"))
+
+    assert archive.stat().st_size < 8_000_000
+    if answers["architecture"] == HERE["architecture"]:
+        shutil.unpack_archive(archive, tmp_path / "task")
+        variables = {"MONGODB_URI": mongod.uri, "MONGODB_DATABASE": "app"}
+        handler = f"{project.package}.app.handler"
+        with ExecutionEnvironment(tmp_path / "task", handler, variables) as environment:
+            invocation = environment.invoke(request("GET /items"))
+        assert invocation.response["statusCode"] == 200, invocation.logs
 
 
 def test_without_lambdas_python_there_is_no_bytecode(tmp_path: Path) -> None:
@@ -332,7 +526,7 @@ def test_the_package_index_is_the_projects(index: Index, tmp_path: Path) -> None
 
     build(project, tmp_path / "code", UV_DEFAULT_INDEX=index.folder.as_uri())
 
-    assert (tmp_path / "code/tool.py").is_file()
+    assert list((tmp_path / "code").glob("tool.py*"))
 
 
 def test_what_is_in_src_is_shipped(index: Index, tmp_path: Path) -> None:
@@ -528,7 +722,7 @@ def test_sam_build_needs_uv_and_no_python(index: Index, tmp_path: Path) -> None:
     python = programs / f"python{HERE['python_version']}"
     python.symlink_to(Path(sys.executable).resolve())
     sam_build(cwd=project.path, variables=variables)
-    assert (project.path / ".aws-sam/build/Function/tool.py").is_file()
+    assert (project.path / ".aws-sam/build/Function/tool.pyc").is_file()
 
 
 @pytest.mark.parametrize(

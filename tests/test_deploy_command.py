@@ -13,18 +13,24 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from pymongo import MongoClient
 
 from tests.lab.leaks import Canaries
 from tests.support.atlas import Atlas
 from tests.support.atlas_control_plane import ControlPlane
-from tests.support.baking import OPTIONS, BakedProject, bake
+from tests.support.baking import OPTIONS, BakedProject
 from tests.support.desk import Desk
-from tests.support.here import HERE
+from tests.support.here import bake_here
 from tests.support.local_aws import LocalAws
+from tests.support.parameters import ADMIN_SECRET
+from tests.support.templates import set_up
 
 pytestmark = pytest.mark.slow
 
 Answers = dict[str, str]
+
+# The alias has to name a version that knows the private host, which the second deploy tells.
+SNAPSTART = ("sam", "private-endpoint", "stack")
 
 # Each network with each set-up by each tool, and the other answers as they come.
 PAIRS = [
@@ -34,6 +40,7 @@ PAIRS = [
         "iac": iac,
         "auth": OPTIONS["auth"][(number + len(setup)) % 2],
         "layout": OPTIONS["layout"][(number + len(iac)) % len(OPTIONS["layout"])],
+        "snapstart": "yes" if (iac, network, setup) == SNAPSTART else "no",
     }
     for iac in OPTIONS["iac"]
     for number, network in enumerate(OPTIONS["network"])
@@ -48,8 +55,7 @@ def sit(tmp_path: Path, atlas: Atlas, aws: LocalAws) -> Iterator[Callable[..., D
 
         def get(**answers: str) -> Desk:
             slug = f"orders-{uuid.uuid4().hex[:6]}"
-            answers = {**HERE, "project_slug": slug, **answers}
-            project = bake(tmp_path / slug, **answers)
+            project = bake_here(tmp_path / slug, project_slug=slug, **answers)
             plane = ControlPlane(atlas, aws)
             port = resources.enter_context(plane.served())
             return Desk(tmp_path / f"{slug}-desk", project, plane, port)
@@ -246,6 +252,44 @@ def test_environments_have_their_own(sit: Callable[..., Desk]) -> None:
     assert "there is none in us-east-1" in again.stdout
     desk.run("destroy", "staging", "--yes")
     assert desk.plane.access_list == []
+
+
+@pytest.mark.parametrize(("iac", "setup"), [("sam", "cli"), ("cdk", "stack")])
+def test_turns_the_rotation_on_and_off(iac: str, setup: str, sit: Callable[..., Desk]) -> None:
+    """The secret then has another password, and so has Atlas: who logs in anew gets in.
+
+    ministack promotes what the secret holds, so that nothing is rotated here.
+    """
+    desk = sit(network="public", layout="single", auth="password", iac=iac, atlas_setup=setup)
+    allow_cloudformation(desk)
+    project, manager = desk.project, desk.plane.aws.client("secretsmanager")
+    desk.keep_builds()
+    passwords = set()
+    for admin in ("", ADMIN_SECRET, ""):
+        set_up(project, "default", RotationAdminSecretArn=admin)
+
+        done = desk.run("deploy")
+
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert ("\nRotation         done" in done.stdout) == bool(admin)
+        outputs = desk.plane.aws.outputs(project.answers["project_slug"])
+        arn = outputs["DatabaseSecretArn"]
+        secret = json.loads(manager.get_secret_value(SecretId=arn)["SecretString"])
+        passwords.add(secret["password"])
+        uri = desk.plane.atlas.mongod.uri_for(secret["username"], secret["password"])
+        with MongoClient[dict[str, object]](uri) as client:
+            client.admin.command("ping")
+        rotation = secret.keys() - {"username", "password"}
+        assert rotation == ({"clusterUrl", "databaseName", "groupId"} if admin else set())
+        if admin:
+            assert secret["clusterUrl"] == desk.plane.atlas.host
+            assert secret["groupId"] == desk.plane.project["id"]
+        assert manager.describe_secret(SecretId=arn)["RotationEnabled"] == bool(admin)
+        check_atlas(desk, outputs)
+    assert len(passwords) == 3
+    down = desk.run("destroy", "--yes")
+    assert down.returncode == 0, down.stdout + down.stderr
+    check_nothing_left(desk)
 
 
 def test_makes_the_cluster_that_is_asked_for(sit: Callable[..., Desk]) -> None:

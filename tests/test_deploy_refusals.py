@@ -105,6 +105,11 @@ REFUSED: dict[str, tuple[Answers, Callable[[Desk], Any], str]] = {
         lambda desk: desk.plane.clusters.clear(),
         "Cluster: There is no cluster in Atlas: make one, or have one made by --create-cluster",
     ),
+    "options of a sharded cluster": (
+        {},
+        remember(ConnectionOptions="srvMaxHosts=3"),
+        "Cluster: Cluster0 is a replica set, and srvMaxHosts is for sharded clusters: take it out",
+    ),
     "free cluster": (
         {},
         cluster_of("M0"),

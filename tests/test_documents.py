@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Baker
-from tests.support.baking import TEMPLATE, combinations
+from tests.support.baking import PAIRED, TEMPLATE, combinations
 from tests.support.documents import Document, documents, template_documents
 
 DRAW = TEMPLATE / "tests/support/mermaid.mjs"
@@ -25,7 +25,7 @@ def test_links_of_the_template(document: Document) -> None:
     assert document.broken_links == []
 
 
-@pytest.mark.parametrize("answers", [*combinations(), *combinations("ci", "iac")])
+@pytest.mark.parametrize("answers", [*combinations(), *combinations("ci", "iac"), *PAIRED])
 def test_links_of_the_projects(answers: dict[str, str], baked: Baker) -> None:
     for document in documents(baked(**answers).path):
         assert document.broken_links == [], document.name

@@ -17,7 +17,7 @@ from tests.support.atlas_control_plane import parse
 from tests.support.baking import OPTIONS, PAIRED, TEMPLATE, combinations
 from tests.support.cloudformation import Plan, RefusedError, plan
 from tests.support.local_aws import LocalAws
-from tests.support.parameters import PRIVATE, existing_vpc, required, scenarios
+from tests.support.parameters import ADMIN_SECRET, PRIVATE, existing_vpc, required, scenarios
 
 Answers = dict[str, str]
 
@@ -308,6 +308,16 @@ BAD = [
     ("NatAddressA", "203.0.113", "must be an IPv4 address"),
     ("NatAddressB", "203.0.113.10/32", "must be an IPv4 address"),
     ("SecretsManagerSecurityGroupId", "default", "must be the ID of a security group"),
+    ("RotationAdminSecretArn", "atlas-service-account", "must be the whole ARN of a secret"),
+    ("RotationAdminSecretArn", f"{ADMIN_SECRET}:SecretString", "must be the whole ARN of a secret"),
+    ("RotationAdminSecretArn", ADMIN_SECRET[:-7], "must be the whole ARN of a secret"),
+    ("ConnectionOptions", "authMechanism=PLAIN", "must be of srvMaxHosts"),
+    ("ConnectionOptions", "srvMaxHosts=3&authSource=app", "must be of srvMaxHosts"),
+    ("ConnectionOptions", "maxPoolSize=100", "must be of srvMaxHosts"),
+    ("ConnectionOptions", "compressors=zstd", "must be of srvMaxHosts"),
+    ("ConnectionOptions", "srvMaxHosts=3&", "must be of srvMaxHosts"),
+    ("ConnectionOptions", "readPreferenceTags=a:b", "must be of srvMaxHosts"),
+    ("ConnectionOptions", "?srvMaxHosts=3", "must be of srvMaxHosts"),
     ("JwtIssuer", "http://id.example.com", "must be an https URL"),
     ("JwtIssuer", "id.example.com", "must be an https URL"),
     ("JwtIssuer", "", "must be an https URL"),

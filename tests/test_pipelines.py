@@ -37,7 +37,7 @@ def everywhere(baked: Baker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("github")
     seen: set[bytes] = set()
     regions = [{"aws_region": "us-gov-west-1"}, {"aws_region": "cn-north-1"}]
-    folders = [baked(**one.values[0]).path for one in combinations()]
+    folders = [baked(**one.values[0]).path for one in [*combinations(), *PAIRED]]
     folders += [baked(**region).path for region in regions]
     for number, folder in enumerate([*folders, TEMPLATE]):
         for file in sorted((folder / ".github").rglob("*.y*ml")):
@@ -197,6 +197,7 @@ UNUSED = {
     "PermissionsBoundary": ["iam:*permissionsboundary"],
     "ReplicaRegions": ["secretsmanager:*replicat*"],
     "ResourcePolicyDocument": ["logs:deleteresourcepolicy"],
+    "RotationLambdaARN": ["lambda:invokefunction"],
     "RoutingConfig": ["codedeploy:*"],
     "RuntimeManagementConfig": ["lambda:associateruntimealias"],
     "SecondaryAllocationIds": ["ec2:*natgatewayaddress"],

@@ -136,4 +136,4 @@ def test_the_api_invokes_an_alias_of_a_version_that_has_a_snapshot(
     permitted = planned.of("AWS::Lambda::Permission").values()
     assert permitted
     assert {it["FunctionName"]["Ref"] for it in permitted} <= aliases.keys()
-    assert not [name for name in functions if f'"{name}"' in text or f"{{{name}" in text]
+    assert not [name for name in functions if f'"{name}"' in text or f"{{{name}}}" in text]

@@ -28,7 +28,7 @@ TRACES: dict[str, dict[str, str]] = {
     },
     "auth": {
         "iam": r"MONGODB-AWS|pymongo\[aws\]|AWSIAMType",
-        "password": r"SECRET_ARN|DatabaseSecret|test_rotation|rotated password",
+        "password": r"SECRET_ARN|DatabaseSecret|Rotation(Admin|Role)|test_rotation|rotated password",
     },
     "iac": {
         "sam": r"\bsam\b|AWS::Serverless|samconfig|template\.yaml",
@@ -42,7 +42,7 @@ TRACES: dict[str, dict[str, str]] = {
     },
     "atlas_setup": {
         "cli": r"dbusers",
-        "stack": r"MongoDB::Atlas|AtlasProjectId|atlas-bootstrap|resources_mongodbatlas",
+        "stack": r"MongoDB::Atlas|AtlasClusterName|atlas-bootstrap|resources_mongodbatlas",
     },
     "api_auth": {
         "iam": r"SigV4|IamAuthorizer|execute-api:Invoke",

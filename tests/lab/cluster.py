@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import uuid
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import AutoReconnect
+from pymongo.errors import AutoReconnect, OperationFailure
 
 from tests.lab.fault_proxy import FaultProxy
 from tests.lab.leaks import Canaries
 from tests.lab.secrets_manager import SecretsManager
+from tests.support import sharded
 from tests.support.atlas import Atlas
 from tests.support.mongod import Mongod
-from tests.support.servers import wait_until
+from tests.support.servers import LOOPBACK, wait_until
 
 DATABASE = "app"
 Auth = Literal["iam", "password"]
@@ -111,6 +114,10 @@ class Cluster:
         """The functions' database, on the primary, past the proxies."""
         return self.primary.admin[DATABASE]
 
+    def create_index(self, collection: str, key: str) -> None:
+        """Create an index of the functions' database."""
+        self.database[collection].create_index(key)
+
     def step_down(self) -> None:
         """Have the primary yield to another member; returns when there is a new one."""
         old = self.primary
@@ -143,3 +150,55 @@ class Cluster:
         except AutoReconnect:  # it is about to step down
             return False
         return {member["stateStr"] for member in status["members"]} <= {"PRIMARY", "SECONDARY"}
+
+
+class ShardedCluster(Cluster):
+    """A sharded cluster with a fault proxy in front of each of two routers, its `members`."""
+
+    def __init__(self, canaries: Canaries) -> None:
+        super().__init__(canaries, nodes=2, sharded=(DATABASE, "counters", "inserted"))
+
+    @property
+    def shards(self) -> list[Mongod]:
+        assert isinstance(self.atlas.replica_set, sharded.ShardedCluster)
+        return self.atlas.replica_set.shards
+
+    @cached_property
+    def database(self) -> Database[dict[str, Any]]:
+        """The functions' database, by the first router, past its proxy."""
+        client = MongoClient[dict[str, Any]](
+            LOOPBACK,
+            self.atlas.port,
+            username="root",
+            password=self.primary.root_password,
+            tls=True,
+            tlsCAFile=self.atlas.environment["SSL_CERT_FILE"],
+        )
+        return self._resources.enter_context(client)[DATABASE]
+
+    def create_index(self, collection: str, key: str) -> None:
+        for shard in self.shards:
+            shard.admin[DATABASE][collection].create_index(key)
+
+    def lose(self, *members: Mongod) -> None:
+        """Kill routers, with what they were about to answer."""
+        for member in members:
+            member.kill()
+            self.proxy(member).reset()
+
+    def heal(self) -> None:
+        """Every network and node as new; returns when every router reads from both shards."""
+        for proxy in self.proxies:
+            proxy.heal()
+        assert isinstance(self.atlas.replica_set, sharded.ShardedCluster)
+        self.atlas.replica_set.heal()
+        wait_until(self._whole, "whole sharded cluster", 60)
+
+    def _whole(self) -> bool:
+        try:
+            for member in self.members:
+                for name in ("counters", "fixed"):
+                    member.admin[DATABASE].command("clusterFind", name, filter={}, limit=1)
+        except (AutoReconnect, OperationFailure):
+            return False
+        return True

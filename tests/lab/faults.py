@@ -274,8 +274,8 @@ def fleet(
 ) -> Iterator[Fleet]:
     """One environment for each operation and way to sign in."""
     cluster.database.fixed.replace_one({"_id": "answer"}, {"value": 42}, upsert=True)
-    cluster.database.counters.create_index("group")
-    cluster.database.inserted.create_index("number")
+    cluster.create_index("counters", "group")
+    cluster.create_index("inserted", "number")
     environments = {}
     with ExitStack() as stack:
         for auth, layout in LAYOUTS.items():

@@ -26,6 +26,7 @@ class SecretsManager:
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
+        self.versions: dict[str, str] = {}
         self.reads: dict[str, int] = {}
         self.refusal: str | None = None
         self.binary: set[str] = set()
@@ -57,6 +58,7 @@ class SecretsManager:
         """Store a value, as JSON unless it is a string, and return its new or given ARN."""
         arn = arn or f"arn:aws:secretsmanager:us-east-1:123456789012:secret:{uuid.uuid4().hex}"
         self.values[arn] = value if isinstance(value, str) else json.dumps(value)
+        self.versions[arn] = str(uuid.uuid4())
         self.reads.setdefault(arn, 0)
         return arn
 
@@ -68,9 +70,10 @@ class SecretsManager:
         if arn not in self.values:
             message = "Secrets Manager can't find the specified secret."
             return 400, {"__type": "ResourceNotFoundException", "Message": message}
+        found = {"ARN": arn, "VersionId": self.versions[arn]}
         if arn in self.binary:
-            return 200, {"ARN": arn, "SecretBinary": b64encode(self.values[arn].encode()).decode()}
-        return 200, {"ARN": arn, "SecretString": self.values[arn]}
+            return 200, found | {"SecretBinary": b64encode(self.values[arn].encode()).decode()}
+        return 200, found | {"SecretString": self.values[arn]}
 
 
 class _Server(ThreadingHTTPServer):

@@ -29,6 +29,8 @@ REFUSED = {
     "iam": "MongoDB refuses the execution role: is its ARN a database user in Atlas?",
     "password": "MongoDB refuses the password in the secret: is it the database user's?",
 }
+# What the metric has of an invocation: with a password it tries again, with what it has read anew.
+LOGINS = {"iam": [[1.0]], "password": [[1.0], [1.0]]}
 DENIED = "MongoDB denies the operation: does the user have readWrite on MONGODB_DATABASE?"
 NO_SPACE = "The cluster takes no more data: is its storage full?"
 ROLES = "arn:aws:iam::123456789012:role"
@@ -180,6 +182,7 @@ def test_others_stay_out(
     invocation = invoke(tier, auth, good | intruder.spoil(cluster, good, canaries))
 
     check(invocation, REFUSED[auth], CODES[tier])
+    assert [it["FailedLogins"] for it in invocation.records if "FailedLogins" in it] == LOGINS[auth]
     if auth == "iam":
         assert cluster.atlas.refusals[-1].startswith(intruder.reason)
 

@@ -11,7 +11,7 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -21,6 +21,7 @@ from tests.lab.conftest import Deployer
 from tests.lab.deployed import Deployed
 from tests.lab.faults import LONG, MAX_IDLE, TIMEOUT
 from tests.lab.leaks import Canaries, WatchedEnvironment
+from tests.lab.rotation import rotate_under_load
 from tests.support.servers import wait_until
 
 pytestmark = pytest.mark.slow
@@ -228,3 +229,24 @@ def test_a_refused_client_is_not_waited_for(
 def check_connections(cluster: Cluster, rotation: Rotation) -> None:
     """One to work with and a monitor's; a client with old credentials has left none behind."""
     wait_until(lambda: len(cluster.primary.clients(rotation.name)) == 2, "connection budget")
+
+
+def test_a_rotation_under_load(
+    small_cluster: Cluster,
+    deployed: Deployer,
+    canaries: Canaries,
+    figure: Callable[[str], None],
+) -> None:
+    """One user, whose password Secrets Manager rotates. `make bench` has minutes of it."""
+    project = deployed(layout="multi", auth="password")
+    run = rotate_under_load(
+        project, small_cluster, canaries, seconds=20, every=4, window=1, environments=3
+    )
+
+    figure(
+        f"{run.rotations} rotations, {run.statuses.total()} responses, {run.share:.1%} with 503; "
+        f"{run.refused} logins refused, {run.reads} reads by {run.environments} environments"
+    )
+    run.check()
+    assert run.rotations >= 3
+    assert run.refused, "none had to log in"

@@ -13,6 +13,7 @@ import pytest
 
 from tests.lab.cluster import Auth, Cluster
 from tests.lab.conftest import Deployer
+from tests.lab.deployed import request
 from tests.lab.faults import LAYOUTS, status
 from tests.lab.leaks import Canaries
 from tests.lab.versions import DIFFERENCES, Version, published, restore
@@ -89,6 +90,25 @@ def test_a_copy_that_was_frozen_goes_on(version: Version) -> None:
             copy.freeze()
             assert copy.invoke({"documents": 1}).error is None
         assert [it.accepted for it in version.cluster.proxies] == before
+
+
+@pytest.mark.parametrize("auth", LAYOUTS)
+def test_a_snapshot_is_taken_without_the_database(
+    auth: Auth, small_cluster: Cluster, deployed: Deployer, canaries: Canaries
+) -> None:
+    """INIT and the hooks end as ever: otherwise Lambda would publish no version."""
+    project = deployed(layout=LAYOUTS[auth], auth=auth, snapstart="yes")
+    function = project.functions[0]
+    with ExitStack() as stack:
+        stack.callback(small_cluster.heal)
+        small_cluster.atlas.outage = "SERVFAIL"
+        version = stack.enter_context(
+            published(project, function.handler, small_cluster, auth, canaries)
+        )
+        small_cluster.heal()
+        copy = stack.enter_context(version.environment())
+        event = request(next(it for it in function.routes if it.startswith("GET")))
+        assert status(copy.invoke(event)) == 200
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ process gets there with `environment` added to its own; nothing in its code or U
 
     client -- TLS --> stand-in -- TLS --> mongod (each node of a replica set, access control on)
 
+or the routers of a sharded cluster, for which it translates (tests/support/sharded.py).
+
 The stand-in passes every message on, except for MONGODB-AWS, which only Atlas and MongoDB
 Enterprise speak: that conversation it holds itself, then logs in to mongod as the role's user.
 """
@@ -42,6 +44,7 @@ from tests.support import sts
 from tests.support.certificates import Authority
 from tests.support.mongod import Mongod, ReplicaSet, Tls
 from tests.support.servers import LOOPBACK
+from tests.support.sharded import ShardedCluster, as_mongos, routed
 
 Tier = Literal["dedicated", "shared"]
 Outage = Literal["silent", "SERVFAIL", "NXDOMAIN"]
@@ -53,6 +56,7 @@ _RESOLVER = Path(__file__).parent / "resolver"
 _HEADER = struct.Struct("<iiii")  # messageLength, requestID, responseTo, opCode
 _OP_MSG = 2013
 _DOCUMENT = _HEADER.size + 5  # after the flags and the kind of the first section
+_OLD_DOCUMENT = _HEADER.size + 20  # of an OP_REPLY, after its flags, cursor and counts
 _COMMAND = _DOCUMENT + 5  # after the length of the document and the type of its first field
 
 
@@ -77,7 +81,7 @@ class Atlas:
     """
 
     environment: dict[str, str]
-    replica_set: ReplicaSet
+    replica_set: ReplicaSet | ShardedCluster
     port: int  # of the first node
 
     def __init__(
@@ -86,6 +90,7 @@ class Atlas:
         *,
         tier: Tier = "dedicated",
         nodes: int = 1,
+        sharded: tuple[str, ...] = (),  # a database and its sharded collections
         publish: Callable[[int], int] = lambda port: port,
     ) -> None:
         self.host = host
@@ -97,6 +102,7 @@ class Atlas:
         label, self._zone = host.split(".", 1)
         self.private_host = f"{label}-pl-0.{self._zone}"  # behind a private endpoint
         self.nodes = [f"{label}-shard-00-{n:02}.{self._zone}" for n in range(nodes)]
+        self.sharded = sharded
         self._set_name = f"atlas-{self._zone.split('.')[0]}-shard-0"
         self._passwords: dict[str, str] = {}  # of the roles' users in mongod
         self._cleanup = contextlib.ExitStack()
@@ -120,10 +126,13 @@ class Atlas:
                 stack.callback(self.close_port, node)
             self.port = ports[0]
             published = dict(zip(self.nodes, map(self._publish, ports), strict=True))
+            options = "authSource=admin"  # of a sharded cluster, that's all
+            if not self.sharded:
+                options += f"&replicaSet={self._set_name}"
             records = {
                 key: it
                 for host in (self.host, self.private_host)
-                for key, it in _records(host, published, self._set_name).items()
+                for key, it in _records(host, published, options).items()
             }
             answer = asyncio.run_coroutine_threadsafe(self._answer(records), loop)
             name_server = answer.result()
@@ -131,7 +140,9 @@ class Atlas:
             dns_port = name_server.get_extra_info("sockname")[1]
             horizons = [f"{node}:{port}" for node, port in published.items()]
             self.replica_set = stack.enter_context(
-                ReplicaSet(self._set_name, auth=True, tls=tls, horizons=horizons)
+                ShardedCluster(len(self.nodes), *self.sharded)
+                if self.sharded
+                else ReplicaSet(self._set_name, auth=True, tls=tls, horizons=horizons)
             )
             self.environment = {
                 "PYTHONPATH": str(_RESOLVER),
@@ -182,15 +193,20 @@ class Atlas:
         """
         self.sts.add_session(role_arn, access_key, secret_key, session_token, expires)
         password = self._passwords.setdefault(role_arn, secrets.token_hex(16))
-        self.mongod.create_user(role_arn, password, database)
+        self._create_user(role_arn, password, database)
 
     def add_user(self, username: str, password: str, database: str) -> None:
         """Create or replace a SCRAM user with readWrite on one database (authSource=admin)."""
-        self.mongod.create_user(username, password, database)
+        self._create_user(username, password, database)
 
     def set_password(self, username: str, password: str) -> None:
         """Change a SCRAM user's password; open connections stay authenticated."""
-        self.mongod.set_password(username, password)
+        for server in self.replica_set.members if self.sharded else [self.mongod]:
+            server.set_password(username, password)
+
+    def _create_user(self, username: str, password: str, database: str) -> None:
+        for server in self.replica_set.members if self.sharded else [self.mongod]:
+            server.create_user(username, password, database)
 
     def password_of(self, role_arn: str) -> str | None:
         """The password of a role's user in mongod; None if the role isn't let in."""
@@ -228,8 +244,8 @@ class Atlas:
             upstream = await asyncio.open_connection(
                 LOOPBACK,
                 self.replica_set.members[index].port,
-                ssl=self._mongod_tls,
-                server_hostname=self.nodes[index],
+                ssl=None if self.sharded else self._mongod_tls,
+                server_hostname=None if self.sharded else self.nodes[index],
             )
             with contextlib.closing(upstream[1]):
                 await _Connection(self, (reader, writer), upstream).relay()
@@ -265,6 +281,8 @@ class _Connection:
                     await _write(self._client[1], _message(answer, response_to=request_id))
                     continue
                 self._logins.add(request_id)
+            if self._atlas.sharded and op_code == _OP_MSG:
+                message = _resized(message, routed(message[_DOCUMENT:]))
             await _write(self._upstream[1], message)
 
     async def _replies(self) -> None:
@@ -278,6 +296,8 @@ class _Connection:
                 self._logins.remove(request_id)
                 if _document(message).get("code") == 18:
                     message = _message(self._refusal("authentication failed"), request_id)
+            if self._atlas.sharded:
+                message = _introduced(message)
             await _write(self._client[1], message)
 
     async def _converse(self, request: dict[str, Any]) -> dict[str, Any] | None:
@@ -378,16 +398,36 @@ def _document(message: bytes) -> dict[str, Any]:
     return dict(bson.decode(message[_DOCUMENT : _DOCUMENT + length]))
 
 
+def _resized(message: bytes, rest: bytes) -> bytes:
+    """A message whose part after the flags and the first section's kind is another."""
+    length = _DOCUMENT + len(rest)
+    return length.to_bytes(4, "little") + message[4:_DOCUMENT] + rest
+
+
+def _introduced(message: bytes) -> bytes:
+    """A reply, in which a router is a mongos if it says who it is."""
+    _, request_id, response_to, op_code = _HEADER.unpack_from(message)
+    start = _DOCUMENT if op_code == _OP_MSG else _OLD_DOCUMENT
+    length = int.from_bytes(message[start : start + 4], "little")
+    if b"setName\0" not in message[start : start + length]:
+        return message
+    document = as_mongos(bson.decode(message[start : start + length]))
+    if document is None:
+        return message
+    body = message[_HEADER.size : start] + bson.encode(document)
+    return _HEADER.pack(_HEADER.size + len(body), request_id, response_to, op_code) + body
+
+
 def _message(document: Mapping[str, Any], response_to: int = 0) -> bytes:
     body = bytes(5) + bson.encode(document)
     return _HEADER.pack(_HEADER.size + len(body), 0, response_to, _OP_MSG) + body
 
 
-def _records(host: str, ports: Mapping[str, int], replica_set: str) -> _Records:
+def _records(host: str, ports: Mapping[str, int], options: str) -> _Records:
     """What Atlas publishes for a cluster: its nodes, their options, their addresses."""
     texts = [
         (f"_mongodb._tcp.{host}.", "SRV", [f"0 0 {port} {node}." for node, port in ports.items()]),
-        (f"{host}.", "TXT", [f'"authSource=admin&replicaSet={replica_set}"']),
+        (f"{host}.", "TXT", [f'"{options}"']),
         *((f"{node}.", "A", [LOOPBACK]) for node in ports),
     ]
     records = [dns.rrset.from_text(name, 60, "IN", type_, *text) for name, type_, text in texts]

@@ -458,7 +458,9 @@ def added(effect: dict[str, Any]) -> set[str]:
             del effect["AWS::EC2::Subnet"][name]
             found.add(subnet)
     read = f'"Action": ["{describe}", "secretsmanager:GetSecretValue"]'
-    for role in effect["roles"].values():
+    for name, role in effect["roles"].items():
+        if not name.startswith("role of "):
+            continue
         statements = [
             it.replace(read, read.replace(f'"{describe}", ', "")) for it in role["Statements"]
         ]

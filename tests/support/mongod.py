@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote, urlencode
 
 from pymongo import MongoClient
@@ -73,7 +73,7 @@ class Mongod:
     `auth` creates a root user with a random password; `tls` lets nobody in without it.
     `horizon` is a second "host:port" a replica-set member goes by: clients that come over TLS
     and ask for that host by name (SNI) are told to find the member there, as on Atlas.
-    With `fail_points` commands fail as `fail` says.
+    With `fail_points` commands fail as `fail` says. `role` is its part in a sharded cluster.
     """
 
     host = LOOPBACK
@@ -86,12 +86,14 @@ class Mongod:
         replica_set: str | None = None,
         horizon: str | None = None,
         fail_points: bool = False,
+        role: Literal["configsvr", "shardsvr"] | None = None,
     ) -> None:
         self.port = 0
         self.root_password = secrets.token_hex(16) if auth else None
         self.cluster_key = secrets.token_hex(32)  # members of one set share it
         self.tls = tls
-        self._replica_set = replica_set
+        self.replica_set = replica_set
+        self._role = role
         self._horizon = horizon
         self._fail_points = fail_points
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -102,7 +104,7 @@ class Mongod:
     def __enter__(self) -> Self:
         try:
             self.launch()
-            if self._replica_set:
+            if self.replica_set:
                 self.initiate([self])
                 wait_until(self._has_primary, "primary")
             if self.root_password:
@@ -132,6 +134,13 @@ class Mongod:
         return self._process.pid
 
     @property
+    def log(self) -> Path:
+        """Its log file, lines of JSON."""
+        if self._folder is None:
+            raise RuntimeError("mongod was never started")
+        return Path(self._folder.name, "mongod.log")
+
+    @property
     def address(self) -> str:
         return f"{self.host}:{self.port}"
 
@@ -149,7 +158,7 @@ class Mongod:
 
     def uri_for(self, username: str, password: str | None) -> str:
         """The URI of another user (authSource=admin)."""
-        return mongodb_uri([self], username, password, replicaSet=self._replica_set)
+        return mongodb_uri([self], username, password, replicaSet=self.replica_set)
 
     @property
     def admin(self) -> MongoClient[dict[str, Any]]:
@@ -198,7 +207,7 @@ class Mongod:
         returns when it, or another member, is primary."""
         self.stop()
         self.launch()
-        if self._replica_set:
+        if self.replica_set:
             wait_until(self._has_primary, "primary")
 
     @contextmanager
@@ -283,7 +292,7 @@ class Mongod:
     def initiate(self, members: list[Mongod]) -> None:
         """Form the replica set, on one member only; an election follows."""
         config: dict[str, Any] = {
-            "_id": self._replica_set,
+            "_id": self.replica_set,
             "members": [member.member_document(id_) for id_, member in enumerate(members)],
             "settings": {
                 "electionTimeoutMillis": 1000,
@@ -291,6 +300,8 @@ class Mongod:
                 "chainingAllowed": False,  # a member that is lost holds up no other
             },
         }
+        if self._role == "configsvr":
+            config["configsvr"] = True
         with self._direct_client() as client:
             client.admin.command("replSetInitiate", config)
 
@@ -331,15 +342,17 @@ class Mongod:
         command += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
         if self._fail_points:
             command += ["--setParameter", "enableTestCommands=1"]
-        if self._replica_set:
-            command += ["--replSet", self._replica_set, "--oplogSize", "64"]
+        if self.replica_set:
+            command += ["--replSet", self.replica_set, "--oplogSize", "64"]
             # Members soon turn from one that doesn't answer.
             command += ["--setParameter", "oplogInitialFindMaxSeconds=1"]
             command += ["--setParameter", "oplogRetriedFindMaxSeconds=1"]
             command += ["--setParameter", "oplogNetworkTimeoutBufferSeconds=1"]
+        if self._role:
+            command += [f"--{self._role}"]
         if self.root_password:
             command += ["--auth"]
-            if self._replica_set:
+            if self.replica_set:
                 key.write_text(self.cluster_key)
                 key.chmod(0o600)
                 command += ["--keyFile", str(key)]

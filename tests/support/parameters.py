@@ -18,7 +18,7 @@ def required(network: str, atlas_setup: str, api_auth: str = "iam") -> dict[str,
     if api_auth == "jwt":
         values |= {"JwtIssuer": "https://id.example.com", "JwtAudience": "orders,billing"}
     if atlas_setup == "stack":
-        values |= {"AtlasProjectId": "5e2211c17a3e5a48f5497de3", "AtlasClusterName": "Cluster0"}
+        values |= {"AtlasProjectId": PROJECT, "AtlasClusterName": "Cluster0"}
         if network == "peering":
             values["AtlasContainerId"] = "5e2211c17a3e5a48f5497de4"
     elif network == "private-endpoint":
@@ -51,9 +51,13 @@ def scenarios(answers: Mapping[str, str]) -> dict[str, dict[str, str]]:
     network, stack = answers["network"], answers["atlas_setup"] == "stack"
     new = required(network, answers["atlas_setup"], answers["api_auth"])
     topic = "arn:aws:sns:us-east-1:123456789012:alarms"
-    chosen = {"ReservedConcurrency": "7", "AlarmTopicArn": topic}
+    options = "srvMaxHosts=3&readPreference=nearest"
+    chosen = {"ReservedConcurrency": "7", "ConnectionOptions": options, "AlarmTopicArn": topic}
     if answers["api_auth"] == "jwt":
         chosen["CorsOrigins"] = "https://app.example.com,http://localhost:5173"
+    if answers["auth"] == "password":
+        chosen["RotationAdminSecretArn"] = ADMIN_SECRET
+        chosen["AtlasProjectId"] = PROJECT
     if stack:
         chosen["AtlasProfile"] = "other"
     if network == "public":
@@ -77,4 +81,6 @@ def scenarios(answers: Mapping[str, str]) -> dict[str, dict[str, str]]:
     }
 
 
+ADMIN_SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:atlas-AbCdEf"  # noqa: S105
+PROJECT = "5e2211c17a3e5a48f5497de3"
 PEERING = "pcx-0123456789abcdef0"

@@ -51,6 +51,8 @@ class ServiceFunction(lambda_.Function):
         # The CDK doesn't see what is replaced, but then a new version has to be published, too.
         groups = [it.security_group_id for it in options["security_groups"]]
         places = [settings.cluster_host, *groups, *options["vpc"].select_subnets().subnet_ids]
+        if settings.connection_options:
+            places.append(settings.connection_options)
 {%- endif %}
         super().__init__(
             stack,
@@ -65,7 +67,7 @@ class ServiceFunction(lambda_.Function):
             current_version_options=lambda_.VersionOptions(
                 # A snapshot is charged as long as its version is there.
                 removal_policy=RemovalPolicy.DESTROY,
-                description={{ 'Fn.join(" ", places)' if vpc else "settings.cluster_host" }},
+                description={{ 'Fn.join(" ", places)' if vpc else 'f"{settings.cluster_host} {settings.connection_options}".strip()' }},
             ),
 {%- endif %}
             architecture=lambda_.Architecture.custom(ARCHITECTURE),
@@ -79,6 +81,8 @@ class ServiceFunction(lambda_.Function):
             logging_format=lambda_.LoggingFormat.JSON,
             **options,
         )
+        if settings.connection_options:
+            self.add_environment("MONGODB_OPTIONS", settings.connection_options)
 {%- if cookiecutter.snapstart == "yes" %}
         self.live = self.add_alias("live")  # the version that is invoked
 {%- endif %}

@@ -98,6 +98,11 @@ def tier(cluster: Item) -> str:
     return str(cluster["replicationSpecs"][0]["regionConfigs"][0]["electableSpecs"]["instanceSize"])
 
 
+def sharded(cluster: Item) -> bool:
+    """Return whether clients connect to its routers, mongos, and not to the nodes."""
+    return "SHARDED" in cluster.get("clusterType", "")
+
+
 def regions(cluster: Item) -> list[str]:
     """Return the Regions of a cluster, as AWS spells them."""
     if "replicationSpecs" in cluster:
@@ -110,6 +115,7 @@ def regions(cluster: Item) -> list[str]:
 def hosts(cluster: Item) -> list[str]:
     """Return the host names of a cluster that clients may connect to, the public one first."""
     strings = cluster.get("connectionStrings") or {}
-    private = [it.get("srvConnectionString") for it in strings.get("privateEndpoint") or []]
-    uris = [strings.get("standardSrv"), strings.get("privateSrv"), *private]
+    uris = [strings.get("standardSrv"), strings.get("privateSrv")]
+    for private in strings.get("privateEndpoint") or []:
+        uris += [private.get("srvConnectionString"), private.get("srvShardOptimizedConnectionString")]
     return [urlsplit(uri).hostname or "" for uri in uris if uri]

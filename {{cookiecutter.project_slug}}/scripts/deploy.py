@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # PYTHONSAFEPATH leave
 
 import access
 import network
-from atlas import SHARED, Atlas, Failure, Item, NotYet, hosts, regions, run, tier, wait_for
+from atlas import SHARED, Atlas, Failure, Item, NotYet, hosts, regions, run, sharded, tier, wait_for
 from environment import ENVIRONMENTS, PREPARES, TOOLS, Environment
 
 {% if cookiecutter.layout == "multi-lambda" -%}
@@ -106,6 +106,10 @@ class Deployment:
         if environment.settings != known:
             self.step("Settings", environment.save)
             self.step("Deploy again", self.deploy_stack)
+{%- if cookiecutter.auth == "password" %}
+        if environment.settings.get("RotationAdminSecretArn"):
+            self.step("Rotation", self.rotate, dry=False)
+{%- endif %}
 {%- if several %}
         self.step("Indexes", self.create_indexes, dry=False)
 {%- endif %}
@@ -177,6 +181,11 @@ class Deployment:
         self.cluster = wait_for(lambda: self.ready(name), minutes=40)
         size, where = tier(self.cluster), regions(self.cluster)
         self.check_size(size)
+        if "srvMaxHosts" in settings.get("ConnectionOptions", "") and not sharded(self.cluster):
+            raise Failure(
+                f"{name} is a replica set, and srvMaxHosts is for sharded clusters: take it out of "
+                f"ConnectionOptions in {self.environment.where}."
+            )
         here = self.environment.region in where
         if network.PRIVATE and not here:
             raise Failure(
@@ -284,6 +293,27 @@ class Deployment:
             ]
             raise Failure(failed[-1] if failed else str(error)) from None
         return f"{self.environment.stack} is {self.status()}"
+{%- if cookiecutter.auth == "password" %}
+
+    def rotate(self) -> str:
+        """Have Secrets Manager rotate the password, if it never has."""
+        manager, arn = self.session.client("secretsmanager"), self.output("DatabaseSecretArn")
+        if last := manager.describe_secret(SecretId=arn).get("LastRotatedDate"):
+            return f"last on {last:%Y-%m-%d}, by Secrets Manager every 30 days"
+        version = manager.rotate_secret(SecretId=arn)["VersionId"]
+
+        def rotated() -> bool:
+            stages = manager.describe_secret(SecretId=arn)["VersionIdsToStages"]
+            if "AWSCURRENT" not in stages.get(version, []):
+                raise NotYet(
+                    "Secrets Manager has not rotated the password. CloudTrail says why: see "
+                    "docs/connections.md for what it needs."
+                )
+            return True
+
+        wait_for(rotated, minutes=5)
+        return "done, and from now on every 30 days"
+{%- endif %}
 
     def delete_stack(self) -> str:
         """Delete the stack."""
@@ -316,19 +346,20 @@ class Deployment:
 
 {% include 'scripts/deploy.py/call/' ~ cookiecutter.api_auth ~ '.py' %}
     def count_connections(self) -> str:
-        """Ask Atlas how many connections the primary has."""
+        """Ask Atlas how many connections the primary has, or the busiest mongos."""
         size, hosts = tier(self.cluster), self.cluster["connectionStrings"].get("standard", "")
         if size in SHARED:
             return f"not told of a cluster of tier {size}"
+        kind, counts = "mongos" if sharded(self.cluster) else "primary", []
         for process in self.atlas.list("processes", "list"):
             alias = process.get("userAlias")
-            if alias and alias in hosts and process["typeName"].endswith("PRIMARY"):
+            if alias and alias in hosts and process["typeName"].endswith(kind.upper()):
                 options = ["--granularity", "PT1M", "--period", "PT10M", "--type", "CONNECTIONS"]
                 metrics = self.atlas.read("metrics", "processes", process["id"], *options)
                 points = [it for one in metrics["measurements"] for it in one["dataPoints"]]
                 if values := [it["value"] for it in points if it.get("value") is not None]:
-                    return f"{values[-1]:.0f} on the primary, of all clients"
-        return "not measured yet"
+                    counts.append(values[-1])
+        return f"{max(counts):.0f} on the {kind}, of all clients" if counts else "not measured yet"
 
 
 def allowed(size: str) -> int:

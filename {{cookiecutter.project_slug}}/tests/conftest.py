@@ -12,6 +12,7 @@ import re
 import runpy
 import sys
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,9 +21,11 @@ from typing import Any
 from urllib.parse import urlencode
 {%- endif %}
 
+import botocore
 import pymongo
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.loaders import Loader
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
@@ -33,6 +36,7 @@ sys.path.insert(0, str(PROJECT))
 sys.path.insert(0, str(PROJECT / "src"))
 # By its path: the name isn't ours alone where the tests of several services run together.
 mongodb = runpy.run_path(str(PROJECT / "scripts/mongodb.py"))
+artefact = runpy.run_path(str(PROJECT / "scripts/build.py"))
 
 # What this shell has for AWS, Powertools and proxies isn't for the service under test. It goes now,
 # since Powertools reads its settings when the service is imported.
@@ -110,6 +114,27 @@ def clients() -> Iterator[list[MongoClient[Any]]]:
             client.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def services() -> Iterator[None]:
+    """The services of AWS that boto3 knows in Lambda: the build leaves the others out."""
+    load = Loader.load_service_model
+
+    def load_shipped(loader: Loader, service_name: str, *args: Any, **kwargs: Any) -> Any:
+        callers = [Path(frame.f_code.co_filename) for frame, _ in traceback.walk_stack(None)]
+        if any(it.is_relative_to(PROJECT / "src") for it in callers):  # and not a test of its own
+            shipped = artefact["services"](Path(botocore.__file__).parent.parent)
+            if service_name not in shipped:
+                pytest.fail(
+                    f"The build leaves out what boto3 needs for {service_name}: add it to SERVICES "
+                    "in scripts/build.py"
+                )
+        return load(loader, service_name, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Loader, "load_service_model", load_shipped)
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def lambda_environment(mongodb_uri: str, database: str) -> Iterator[None]:
     """The environment variables that a deployed function has."""
@@ -122,6 +147,7 @@ def lambda_environment(mongodb_uri: str, database: str) -> Iterator[None]:
         patch.setenv("AWS_DEFAULT_REGION", "{{ cookiecutter.aws_region }}")
         patch.setenv("AWS_REGION", "{{ cookiecutter.aws_region }}")
         patch.setenv("MONGODB_URI", mongodb_uri)
+        patch.delenv("MONGODB_OPTIONS", raising=False)
         patch.setenv("MONGODB_DATABASE", database)
         patch.setenv("POWERTOOLS_SERVICE_NAME", "{{ cookiecutter.project_slug }}")
         yield

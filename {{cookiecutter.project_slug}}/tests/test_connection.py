@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -113,6 +114,43 @@ def test_an_unusable_uri_is_reported_and_not_shown(
     assert not uri or uri not in caplog.text
 
 
+def test_options_that_the_cluster_needs_reach_the_driver(
+    monkeypatch: pytest.MonkeyPatch, context: NewContext
+) -> None:
+    monkeypatch.setenv("MONGODB_OPTIONS", "readPreference=nearest&compressors=zlib")
+
+    with Connection.from_environment().database(context()) as db:
+        assert db.command("ping")["ok"]
+        assert db.client.read_preference.mongos_mode == "nearest"
+        assert db.client.options.pool_options.max_pool_size == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "maxPoolSize=100",  # is Connection's own
+        "authMechanism=PLAIN",
+        "srvMaxHosts=many",  # the driver would go on without
+        "srvMaxHosts",
+        "readPreferenceTags=nodeType:ANALYTICS",  # the primary has none
+    ],
+)
+def test_other_options_are_reported_and_not_shown(
+    options: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    context: NewContext,
+) -> None:
+    monkeypatch.setenv("MONGODB_OPTIONS", options)
+
+    mongodb = Connection.from_environment()
+
+    with pytest.raises(Unavailable, match="MONGODB_OPTIONS"), mongodb.database(context()):
+        pass
+    assert "MONGODB_OPTIONS" in caplog.text
+    assert options not in caplog.text
+
+
 def test_the_log_says_what_to_look_at_and_names_no_host(
     unreachable: Connection, caplog: pytest.LogCaptureFixture, context: NewContext
 ) -> None:
@@ -141,6 +179,22 @@ def test_each_unavailable_invocation_is_counted_with_its_reason(
     counted = [json.loads(it) for it in capsys.readouterr().out.splitlines() if "_aws" in it]
     assert [(it["Unavailable"], it["FunctionName"]) for it in counted] == [([1.0], "test")] * 2
     assert all("No MongoDB server answers" in it["reason"] for it in counted)
+
+
+def test_each_refused_login_is_counted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, context: NewContext
+) -> None:
+    nobody = {"username": "nobody", "password": "wrong", "authSource": "admin"}
+    client = partial(MongoClient, **nobody, authMechanism="SCRAM-SHA-256")
+    monkeypatch.setattr(connection, "MongoClient", client)
+
+    mongodb = Connection.from_environment()  # tries, too
+    with pytest.raises(Unavailable, match="refuses"), mongodb.database(context()):
+        pass
+
+    output = capsys.readouterr().out
+    assert output.count('"FailedLogins":[1.0]') == {{ {"iam": 2, "password": 4}[cookiecutter.auth] }}
+    assert "nobody" not in output
 
 
 @pytest.mark.parametrize(("moments", "checks"), [([59], 0), ([61], 1), ([50, 100], 0)])

@@ -46,6 +46,12 @@ def test_functions_hold_no_credentials(template: Template) -> None:
     template.all_resources_properties("AWS::Lambda::Function", {"Environment": environment})
 
 
+def test_functions_know_what_options_the_cluster_needs(tmp_path: Path) -> None:
+    template = synthesise(tmp_path, ConnectionOptions="srvMaxHosts=3")
+    given = {"Variables": Match.object_like({"MONGODB_OPTIONS": "srvMaxHosts=3"})}
+    template.all_resources_properties("AWS::Lambda::Function", {"Environment": given})
+
+
 def test_roles_allow_what_functions_need_and_no_more(template: Template) -> None:
     template.all_resources_properties("AWS::IAM::Role", {"ManagedPolicyArns": Match.absent()})
     allowed: set[str] = set()

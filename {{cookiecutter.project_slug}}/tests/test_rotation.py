@@ -1,5 +1,6 @@
 """The password: read once, and read again when MongoDB refuses it."""
 
+import hashlib
 import json
 import threading
 import time
@@ -21,7 +22,7 @@ Use = Callable[[Connection], None]
 
 
 class SecretsManager(ThreadingHTTPServer):
-    """Answers GetSecretValue with `secret`, and counts how often."""
+    """Answers GetSecretValue with `secret`, a version for each, and counts how often."""
 
     secret = ""
     reads = 0
@@ -34,7 +35,9 @@ class GetSecretValue(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         assert isinstance(self.server, SecretsManager)
         self.server.reads += 1
-        answer = json.dumps({"ARN": "arn", "SecretString": self.server.secret}).encode()
+        secret = self.server.secret
+        version = hashlib.sha256(secret.encode()).hexdigest()
+        answer = json.dumps({"VersionId": version, "SecretString": secret}).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(answer)))
         self.end_headers()

@@ -3,6 +3,7 @@
 import json
 
 from aws_cdk import Acknowledgment, CfnOutput, Stack, Validations
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
@@ -10,11 +11,7 @@ from constructs import Construct
 from infra.settings import Settings
 
 DATABASE = {{ cookiecutter.__database_name_literal }}
-ROTATION = Acknowledgment(
-    id="AwsSolutions::AwsSolutions-SMG4",
-    reason="A rotation has to change the password in Atlas, too, by an API key that isn't here.",
-)
-
+{% include 'infra/database.py/rotation.py' %}
 
 class Database(Construct):
     """The Atlas cluster."""
@@ -22,20 +19,27 @@ class Database(Construct):
     def __init__(self, stack: Stack, settings: Settings) -> None:
         super().__init__(stack, "Database")
         user = stack.stack_name
+        value = {"username": user}
+        if settings.rotation_admin_secret_arn:
+            value |= rotation_fields(settings)
         self.secret = secretsmanager.Secret(
             self,
             "Secret",
             description=f"MongoDB user of {user}",
+            # To change what it is generated from is to generate another password.
             generate_secret_string=secretsmanager.SecretStringGenerator(
-                secret_string_template=json.dumps({"username": user}),
+                secret_string_template=json.dumps(value),
                 generate_string_key="password",
                 password_length=32,
                 exclude_punctuation=True,
             ),
         )
+        if settings.rotation_admin_secret_arn:
+            self._rotate(stack, settings.rotation_admin_secret_arn)
         Validations.of(self.secret).acknowledge(ROTATION)
         self._uri = f"mongodb+srv://{settings.cluster_host}/"
         CfnOutput(stack, "ClusterHost", value=settings.cluster_host)
         CfnOutput(stack, "DatabaseSecretArn", value=self.secret.secret_arn)
 
-{% include 'infra/database.py/connect.py' -%}
+{% include 'infra/database.py/connect.py' %}
+{% include 'infra/database.py/rotate.py' -%}

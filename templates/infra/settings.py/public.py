@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from constructs import Node
-{%- if cookiecutter.api_auth == "jwt" %}
-
+{% if cookiecutter.api_auth == "jwt" %}
 ORIGIN = "(https://[a-z0-9.-]+(:[0-9]+)?|http://localhost(:[0-9]+)?)"
 {%- endif %}
+
+{%- include 'infra/settings.py/options.py' %}
 
 
 def setting(pattern: str, must_be: str, default: str | None = None) -> Any:
@@ -46,6 +47,6 @@ def read_settings(node: Node) -> Settings:
                 faults.append(f"{name} is missing. It must be {rule['must_be']}.")
         elif type(value) not in (str, int) or not re.fullmatch(rule["pattern"], str(value)):
             faults.append(f"{name} must be {rule['must_be']}.")
-    if faults:
+{% if cookiecutter.auth == "password" and cookiecutter.atlas_setup == "cli" %}{% include 'infra/settings.py/rotation.py' %}{% endif %}    if faults:
         sys.exit("\n".join(faults))
     return Settings(**{it.name: str(given[name]) for name, it in known.items() if name in given})

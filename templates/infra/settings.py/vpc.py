@@ -22,6 +22,8 @@ ZONE = "[a-z]{2}(-[a-z]+)+-[0-9][a-z]"
 ORIGIN = "(https://[a-z0-9.-]+(:[0-9]+)?|http://localhost(:[0-9]+)?)"
 {%- endif %}
 
+{%- include 'infra/settings.py/options.py' %}
+
 
 def setting(pattern: str, must_be: str, default: str | None = None, *, needs: str = "") -> Any:
     """Return a field. Without a default it must be given: always, or if what it needs is."""
@@ -110,6 +112,6 @@ def read_settings(node: Node) -> Settings:
     for first, second in (("SubnetIdA", "SubnetIdB"), ("AvailabilityZoneA", "AvailabilityZoneB")):
         if first in given and given[first] == given.get(second):
             faults.append(f"{first} and {second} must differ.")
-    if faults:
+{% if cookiecutter.auth == "password" and cookiecutter.atlas_setup == "cli" %}{% include 'infra/settings.py/rotation.py' %}{% endif %}    if faults:
         sys.exit("\n".join(faults))
     return Settings(**{it.name: str(given[name]) for name, it in known.items() if name in given})

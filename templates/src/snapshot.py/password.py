@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/lambda/latest/dg/snapstart-uniqueness.html
 """
 
+import gc
 import random
 import secrets
 
@@ -13,6 +14,7 @@ from bson import ObjectId
 def forget_credentials() -> None:
     """Have each copy ask for the role's credentials, which change."""
     boto3.setup_default_session()
+    gc.collect()  # the old session, which refers to itself
     # Most of the time that a new session takes goes into what it reads for its first client. This
     # one has keys, so the session asks for none yet.
     none = "none"

@@ -195,11 +195,14 @@ def _claim(value: Any) -> str:
 def _may_invoke(
     integration: dict[str, Any], owner: tuple[str, str], api_id: str, stage: str, route_key: str
 ) -> bool:
-    """Whether the function's own policy (AWS::Lambda::Permission) lets this route invoke it."""
+    """Whether the function's own policy (AWS::Lambda::Permission) lets this route invoke it.
+
+    Leave to invoke an alias is none to invoke the function, nor the other way round.
+    """
     account, region = owner
-    reference = apigateway._extract_lambda_ref_from_integration_uri(integration["integrationUri"])
+    arn = apigateway._extract_lambda_ref_from_integration_uri(integration["integrationUri"])
     function, _, _ = lambda_svc._get_func_record_for_ref_in_scope(
-        reference, account_id=account, region=region
+        ":".join(arn.split(":")[:7]), account_id=account, region=region
     )
     if function is None:
         return True  # ministack's own answer says that there is no such function
@@ -210,6 +213,7 @@ def _may_invoke(
         statement["Effect"] == "Allow"
         and statement["Principal"] in ({"Service": "apigateway.amazonaws.com"}, "*")
         and statement["Action"] in ("lambda:InvokeFunction", "lambda:*")
+        and statement["Resource"] == arn
         and fnmatch.fnmatchcase(source, _source_arn(statement))
         for statement in function["policy"]["Statement"]
     )

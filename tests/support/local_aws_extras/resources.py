@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from ministack.services import ec2, lambda_svc, secretsmanager  # type: ignore[i
 from ministack.services.cloudformation import (  # type: ignore[import-not-found]
     handlers as actions,
 )
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import provisioners, stacks
 
 from tests.support.local_aws_extras.permissions import allows, role_named_by, service_may_assume
 
@@ -44,6 +45,11 @@ def register() -> None:
         },
         "AWS::EC2::SecurityGroupIngress": security_group_rule("IpPermissions"),
         "AWS::EC2::SecurityGroupEgress": security_group_rule("IpPermissionsEgress"),
+        "AWS::SecretsManager::RotationSchedule": {
+            "create": schedule_rotation,
+            "update": lambda _, __, new, stack, *___: schedule_rotation("", new, stack),
+            "delete": cancel_rotation,
+        },
         "AWS::CloudFormation::TypeActivation": {
             "create": activate_type,
             "update": keep(lambda physical_id: {"Arn": physical_id}),
@@ -66,6 +72,10 @@ def register() -> None:
     for name, attributes_of in _MORE_ATTRIBUTES.items():
         handlers[name].update(with_attributes(handlers[name], attributes_of))
     handlers["AWS::Lambda::Function"].update(functions(handlers["AWS::Lambda::Function"]))
+    handlers["AWS::Lambda::Version"].update(versions(handlers["AWS::Lambda::Version"]))
+    # They run INIT, which asks this server for secrets: it mustn't wait for them.
+    blocks = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda it: it == "AWS::Lambda::Version" or blocks(it)
     handlers["AWS::SecretsManager::Secret"].update(secrets(handlers["AWS::SecretsManager::Secret"]))
     provisioners._sm_secret_string = secret_string
     provisioners._cw_metric_alarm_record = metric_math(provisioners._cw_metric_alarm_record)
@@ -205,7 +215,7 @@ def describe_type(parameters: dict[str, Any]) -> Any:
     return actions._xml(200, "DescribeTypeResponse", result)
 
 
-# Wrapped: Fn::GetAtt of the network, Lambda functions, secrets, alarms
+# Wrapped: Fn::GetAtt of the network, Lambda functions and their versions, secrets, alarms
 
 
 def with_attributes(
@@ -271,6 +281,25 @@ def functions(handlers: dict[str, Any]) -> dict[str, Any]:
     return {"create": create, "update": update, "delete": delete}
 
 
+def versions(handlers: dict[str, Any]) -> dict[str, Any]:
+    """A version with SnapStart is made when its snapshot is; without one, it isn't."""
+
+    def published(publish: Callable[..., Provisioned]) -> Callable[..., Provisioned]:
+        def publish_and_wait(*arguments: Any) -> Provisioned:
+            arn, attributes = publish(*arguments)
+            name, number = arn.split(":")[-2:]
+            kept = lambda_svc._functions[name]["versions"]
+            while kept[number]["config"]["State"] == "Pending":
+                time.sleep(0.05)
+            if kept[number]["config"]["State"] == "Failed":
+                raise ValueError(kept.pop(number)["config"]["StateReason"])
+            return arn, attributes
+
+        return publish_and_wait
+
+    return {name: published(handlers[name]) for name in ("create", "update")}
+
+
 def require_role(properties: Properties) -> None:
     """Refuse a function whose role Lambda can't assume, or can't attach to a VPC with."""
     role = role_named_by(properties["Role"])
@@ -307,6 +336,42 @@ def secrets(handlers: dict[str, Any]) -> dict[str, Any]:
         "update": update,
         "delete": lambda physical_id, properties: delete_secret(name_of(physical_id), properties),
     }
+
+
+# What a secret of an Atlas database user has to hold, and what its rotation has to be allowed:
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/mes-partner-MongoDBAtlasDatabaseUser.html
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/mes-security.html
+_ROTATED = {"username", "password", "clusterUrl", "databaseName", "groupId"}
+_ROTATION_ACTIONS = (
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:GetSecretValue",
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:UpdateSecretVersionStage",
+)
+
+
+def schedule_rotation(_logical_id: str, properties: Properties, _stack: str) -> Provisioned:
+    """Keep a schedule if the rotation could work; nothing is rotated, and a secret has no Type."""
+    arn, role_arn = properties["SecretId"], properties["ExternalSecretRotationRoleArn"]
+    [secret] = (it for it in secretsmanager._secrets.values() if it["ARN"] == arn)
+    [current] = (it for it in secret["Versions"].values() if "AWSCURRENT" in it["Stages"])
+    if missing := _ROTATED - json.loads(current["SecretString"]).keys():
+        raise ValueError(f"The secret lacks {sorted(missing)}")
+    metadata = {it["Key"]: it["Value"] for it in properties["ExternalSecretRotationMetadata"]}
+    needed = [(action, arn) for action in _ROTATION_ACTIONS]
+    needed.append(("secretsmanager:GetSecretValue", metadata["adminSecretArn"]))
+    needed.append(("secretsmanager:GetRandomPassword", "*"))
+    for action, resource in needed:
+        if not allows(role_arn, action, resource):
+            raise ValueError(f"The role of the rotation may not {action}")
+    secret["RotationRules"], secret["RotationEnabled"] = properties["RotationRules"], True
+    return arn, {}
+
+
+def cancel_rotation(arn: str, _properties: Properties) -> None:
+    for secret in secretsmanager._secrets.values():
+        if secret["ARN"] == arn:
+            secret["RotationEnabled"] = False
 
 
 def secret_string(properties: Properties) -> str:

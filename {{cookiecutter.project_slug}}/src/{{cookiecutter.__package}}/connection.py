@@ -1,3 +1,4 @@
+{%- import 'options.j2' as options -%}
 """The service's MongoClient: one per execution environment, made outside the handlers.
 
 No other module builds a client. MongoDB's documentation says why:
@@ -9,6 +10,7 @@ import json
 import logging
 import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -34,16 +36,19 @@ from pymongo.errors import (
     ClientBulkWriteException,
     ConfigurationError,
     ConnectionFailure,
+    InvalidURI,
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
 )
 from pymongo.monitoring import (
     ConnectionClosedEvent,
+    ConnectionClosedReason,
     ConnectionCreatedEvent,
     ConnectionPoolListener,
     ConnectionReadyEvent,
 )
+from pymongo.uri_parser import split_options
 {%- if cookiecutter.snapstart == "yes" %}
 from snapshot_restore_py import register_after_restore, register_before_snapshot
 
@@ -58,6 +63,12 @@ CONNECT_TIMEOUT = 4.0
 DEADLINE_MARGIN = 1.0
 # A socket that was idle this long, often in a frozen environment, may be dead.
 MAX_IDLE = 60.0
+# What MONGODB_OPTIONS may hold: what a cluster needs, and nothing that is set below.
+OPTIONS = (
+{%- for name in options.names %}
+    "{{ name.partition("=")[0] }}",
+{%- endfor %}
+)
 # What 503 responses ask callers to wait, in seconds: at least as long as an election takes, and not
 # all the same, or those who got one at once would come back at once.
 RETRY_AFTER = (5, 10)
@@ -121,13 +132,16 @@ class Connection:
 {%- endif %}
     """
 {% if cookiecutter.auth == "password" %}
-    def __init__(self, uri: str, database: str, secret_arn: str | None) -> None:
+    def __init__(self, uri: str, database: str, secret_arn: str | None, options: str = "") -> None:
         self._uri = uri
+        self._options = options
         self._database = database
         self._secret_arn = secret_arn
+        self._secret_version = ""
 {%- elif cookiecutter.auth == "iam" %}
-    def __init__(self, uri: str, database: str) -> None:
+    def __init__(self, uri: str, database: str, options: str = "") -> None:
         self._uri = uri
+        self._options = options
         self._database = database
 {%- endif %}
         self._client: MongoClient[Document] | None = None
@@ -143,7 +157,7 @@ class Connection:
     @classmethod
     def from_environment(cls) -> "Connection":
 {%- if cookiecutter.auth == "password" %}
-        """Read `MONGODB_URI`, `MONGODB_DATABASE` and `MONGODB_SECRET_ARN`.
+        """Read `MONGODB_URI`, `MONGODB_OPTIONS`, `MONGODB_DATABASE` and `MONGODB_SECRET_ARN`.
 
         The secret is JSON with `username` and `password`. Without an ARN, as on a laptop, the
         client uses the URI as it stands.
@@ -152,9 +166,10 @@ class Connection:
             os.environ.get("MONGODB_URI", ""),
             os.environ.get("MONGODB_DATABASE", ""),
             os.environ.get("MONGODB_SECRET_ARN"),
+            os.environ.get("MONGODB_OPTIONS", ""),
         )
 {%- elif cookiecutter.auth == "iam" %}
-        """Read `MONGODB_URI` and `MONGODB_DATABASE`.
+        """Read `MONGODB_URI`, `MONGODB_OPTIONS` and `MONGODB_DATABASE`.
 
         The URI names the mechanism, MONGODB-AWS, and holds no credentials: the driver takes those
         of the execution role from the environment.
@@ -162,6 +177,7 @@ class Connection:
         return cls(
             os.environ.get("MONGODB_URI", ""),
             os.environ.get("MONGODB_DATABASE", ""),
+            os.environ.get("MONGODB_OPTIONS", ""),
         )
 {%- endif %}
 
@@ -218,18 +234,22 @@ class Connection:
             if self._pool.size and time.time() - self._last_used < MAX_IDLE:
                 return self._client
 {%- if cookiecutter.auth == "password" %}
-            try:
-                _ping(self._client)
-            except (OperationFailure, UnusableCredentials) as error:
-                if not _refused(error):
-                    raise
-                # The secret may have changed. Closing the old client ends its monitors, and
-                # doesn't wait for a server on which to end its sessions, too.
-                refused, self._client = self._client, None
-                with pymongo.timeout(0.001):
-                    refused.close()
-                self._client = self._build()
-                _ping(self._client)
+            while True:
+                try:
+                    _ping(self._client)
+                    break
+                except (OperationFailure, UnusableCredentials) as error:
+                    if not _refused(error):
+                        raise
+                    # The secret may have changed. Closing the old client ends its monitors, and
+                    # doesn't wait for a server on which to end its sessions, too.
+                    refused, self._client = self._client, None
+                    with pymongo.timeout(0.001):
+                        refused.close()
+                    version = self._secret_version
+                    self._client = self._build()
+                    if self._secret_version == version:  # the same would be refused again
+                        raise
 {%- elif cookiecutter.auth == "iam" %}
             _ping(self._client)
 {%- endif %}
@@ -241,12 +261,14 @@ class Connection:
         if not self._uri or not self._database:
             raise Unavailable("MONGODB_URI or MONGODB_DATABASE is not set")
 {%- if cookiecutter.auth == "password" %}
-        credentials = _read_secret(self._secret_arn) if self._secret_arn else {}
+        credentials: dict[str, Any] = {}
+        if self._secret_arn:
+            credentials, self._secret_version = _read_secret(self._secret_arn)
 {%- endif %}
         self._pool = _Pool()
         try:
             return MongoClient(
-                self._uri,
+                _add_options(self._uri, self._options),
                 appname=os.environ.get("AWS_LAMBDA_FUNCTION_NAME"),
                 # An environment serves one invocation at a time. Raise it for threads.
                 maxPoolSize=1,
@@ -260,7 +282,25 @@ class Connection:
 {%- endif %}
             )
         except (PyMongoError, ValueError):  # their messages quote the URI
-            raise Unavailable("MONGODB_URI is not a usable connection string") from None
+            options = " with MONGODB_OPTIONS" if self._options else ""
+            raise Unavailable(f"MONGODB_URI{options} is not a usable connection string") from None
+
+
+def _add_options(uri: str, options: str) -> str:
+    """Return the URI with those of `MONGODB_OPTIONS`, joined by `&`, such as `srvMaxHosts=3`.
+
+    Raises:
+        Unavailable: an option isn't one of `OPTIONS`, or its value is nothing for the driver.
+    """
+    if not options:
+        return uri
+    # Of a value that it can't use, the client would only warn.
+    with suppress(PyMongoError, TypeError, ValueError):
+        split_options(options)
+        if all(it.partition("=")[0] in OPTIONS for it in options.split("&")):
+            return f"{uri}{'&' if '?' in uri else '?'}{options}"
+    allowed = ", ".join(OPTIONS)
+    raise Unavailable(f"MONGODB_OPTIONS must be of {allowed}, joined by &, such as srvMaxHosts=3")
 
 
 def _ping(client: MongoClient[Document]) -> None:
@@ -295,6 +335,7 @@ class _Pool(ConnectionPoolListener):
     """Tracks the size of the connection pool, and counts each new connection as a metric.
 
     `ConnectionsOpened` stays far below the number of invocations as long as the client is reused.
+    `FailedLogins` counts the attempts that MongoDB refused the credentials of, INIT's included.
     """
 
     def __init__(self) -> None:
@@ -308,6 +349,11 @@ class _Pool(ConnectionPoolListener):
 
     def connection_closed(self, event: ConnectionClosedEvent) -> None:
         self.size -= 1
+        if event.reason != ConnectionClosedReason.ERROR:
+            return
+        error = sys.exception()  # the driver is handling it, and its events don't say which
+        if isinstance(error, OperationFailure) and _means(error, 18, BAD_CREDENTIALS):
+            _count("FailedLogins")
 
     def _ignore(self, event: object) -> None:
         pass
@@ -317,8 +363,8 @@ class _Pool(ConnectionPoolListener):
     connection_checked_out = connection_checked_in = _ignore
 {% if cookiecutter.auth == "password" %}
 
-def _read_secret(secret_arn: str) -> dict[str, Any]:
-    """Return `username` and `password` from Secrets Manager."""
+def _read_secret(secret_arn: str) -> tuple[dict[str, Any], str]:
+    """Return `username` and `password` from Secrets Manager, and the ID of their version."""
     # Two attempts of these must fit into INIT beside the connection itself.
     config = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 2})
     try:
@@ -333,7 +379,8 @@ def _read_secret(secret_arn: str) -> dict[str, Any]:
     with suppress(ValueError, RecursionError):  # their messages may quote the secret
         match json.loads(response.get("SecretString", "")):
             case {"username": str(username), "password": str(password)} if username and password:
-                return {"username": username, "password": password}
+                credentials = {"username": username, "password": password}
+                return credentials, response["VersionId"]
     raise Unavailable(
         "The secret MONGODB_SECRET_ARN is not JSON with username and password, each a text that "
         "isn't empty"
@@ -375,6 +422,8 @@ def _why_unavailable(error: Exception) -> str | None:
             return "The MongoDB server has only just started"
         case ServerSelectionTimeoutError():
             return "No MongoDB server answers: does Atlas allow this function's network?"
+        case InvalidURI():  # the TXT record says replicaSet, or loadBalanced
+            return "MONGODB_OPTIONS doesn't fit the cluster: srvMaxHosts is for sharded ones"
         case ConfigurationError() if error.__cause__:
             return "The host in MONGODB_URI has no usable DNS records"
         case ConfigurationError():
