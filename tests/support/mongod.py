@@ -145,13 +145,6 @@ class Mongod:
         return f"{self.host}:{self.port}"
 
     @property
-    def log(self) -> Path:
-        """What the server has written, one JSON object a line."""
-        if self._folder is None:
-            raise RuntimeError("mongod isn't running")
-        return Path(self._folder.name, "mongod.log")
-
-    @property
     def uri(self) -> str:
         """With the root user's credentials if `auth`, with `tlsCAFile` if `tls`."""
         return self.uri_for(_ROOT, self.root_password)
