@@ -40,17 +40,20 @@ def measure() -> dict[str, Any]:
     order = [f"{auth}, {it}: {spread}" for auth in AUTHS for it in STORMS for spread in SPREADS]
     return {
         "unit": "seconds, and logins and connections of the primary",
-        "rows": {name: row(found[name]) for name in order},
+        "rows": {
+            name: row(found[name], found[f"{name.partition(':')[0]}: not spread"]) for name in order
+        },
         "logins": {name: found[name].per_second() for name in order},
     }
 
 
-def row(storm: Storm) -> dict[str, Any]:
-    """One storm's figures."""
+def row(storm: Storm, not_spread: Storm) -> dict[str, Any]:
+    """One storm's figures, compared with the same that isn't spread."""
     return {
         "environments": len(storm.calls),
         "half have 200 after": round(storm.until(0.5), 1),
         "all": round(storm.until(1), 1),
+        "ratio to not spread": round(storm.until(1) / not_spread.until(1), 2),
         "503": f"{storm.share_unavailable:.0%}",
         "logins": len(storm.logins),
         "most in a second": storm.peak_logins,
