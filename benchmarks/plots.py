@@ -99,7 +99,7 @@ def storms(logins: dict[str, list[int]]) -> None:
             axes.step(
                 range(len(counts) + 1), [*counts, 0], where="post", color=colour, label=spread
             )
-        axes.set_title(f"auth={storm}", loc="left", fontsize=10)
+        axes.set_title(storm, loc="left", fontsize=10)
         axes.set_ylim(bottom=0)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in grid[-1]:
