@@ -20,6 +20,7 @@ from benchmarks import (
     init_profile,
     layouts,
     report,
+    rotation,
     size,
     snapstart,
     storms,
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "size": size.measure,
     "bakes": size.measure_bakes,
     "faults": faults.measure,
+    "rotation": rotation.measure,
     "endurance": endurance.measure,
 }
 

@@ -21,6 +21,7 @@ TITLES = {
     "size": "Artefact and memory",
     "bakes": "Bake",
     "faults": "Faults of the network and of nodes",
+    "rotation": "A password rotated under load",
     "endurance": "Endurance",
 }
 PLOTS = (
@@ -79,6 +80,11 @@ NOTES = {
     "once or when `MAX_IDLE` is over; or it runs, and the fault strikes while the primary answers. "
     "`MAX_IDLE` is a second here, the driver's heartbeat half of one. Functions have 10 s, and 4 s "
     "where nothing can succeed.",
+    "rotation": "One database user. Every 10 seconds its password is changed, and 2 seconds later "
+    "the secret: in the window between, who has to log in can't. Of 4 environments at a time, each "
+    "is idle before a quarter of its invocations until its connection is given up, and replaced by "
+    "another after some 20. Each reads the secret once when it starts, and once for each login "
+    "that the server's log says was refused.",
     "endurance": "Items created, read, listed and deleted, while the environment is frozen and its "
     "connections and the server are cut off at random. The runtime client itself, awslambdaric, "
     "keeps some 140 bytes of each invocation, as the one shows whose handler does nothing.",

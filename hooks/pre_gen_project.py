@@ -97,6 +97,7 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
     "infra/api.py": CDK,
     "infra/app.py": CDK,
     "infra/code.py": CDK,
+    "infra/dashboard.py": CDK,
     "infra/database.py": CDK,
     "infra/service.py": CDK,
     "infra/service_function.py": CDK,

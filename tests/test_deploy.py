@@ -15,6 +15,7 @@ from tests.lab.leaks import Canaries, LeakError
 from tests.support.atlas import Atlas
 from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations
 from tests.support.budget import TIERS, reserved_concurrency
+from tests.support.dashboards import shown
 from tests.support.here import HERE, SAM, SNAPSTART_HERE, UV, bake_here
 from tests.support.local_aws import LocalAws
 
@@ -47,6 +48,7 @@ def test_deploys_as_it_is(
             check_settings(project, function, atlas, outputs)
             check_role(function["Role"], project, outputs, aws)
         check_concurrency(functions, aws)
+        check_dashboard(slug, functions, aws)
         check_secrets(project, outputs, functions, aws)
         path = "/" if answers["layout"] == "single" else "/items"
         assert aws.call(outputs["ApiUrl"], "GET", path, signed=False).status == 403
@@ -57,6 +59,7 @@ def test_deploys_as_it_is(
         assert {group["retentionInDays"] for group in log_groups(aws, slug)} == {14}
 
     assert log_groups(aws, slug) == []
+    assert dashboards(aws, slug) == []
     assert not [
         role for role in aws.client("iam").list_roles()["Roles"] if slug in role["RoleName"]
     ]
@@ -261,6 +264,26 @@ def check_concurrency(functions: list[dict[str, Any]], aws: LocalAws) -> None:
         )
         limit = reserved_concurrency(TIERS["M0"], len(functions))
         assert reserved["ReservedConcurrentExecutions"] == limit
+
+
+def check_dashboard(slug: str, functions: list[dict[str, Any]], aws: LocalAws) -> None:
+    """It is there, and has a line for each function in each graph."""
+    names = {it["FunctionName"] for it in functions}
+    [name] = dashboards(aws, slug)
+    assert name == f"{slug}-{aws.region}"
+    body = aws.client("cloudwatch").get_dashboard(DashboardName=name)["DashboardBody"]
+    for graph in (it["properties"] for it in shown(body)):
+        assert graph["region"] == aws.region
+        lines = [
+            line.get("label") or dict(line["metric"][2])["FunctionName"] for line in graph["lines"]
+        ]
+        assert sorted(lines) == sorted(names)
+
+
+def dashboards(aws: LocalAws, slug: str) -> list[str]:
+    """The names of a stack's dashboards."""
+    found = aws.client("cloudwatch").list_dashboards(DashboardNamePrefix=slug)["DashboardEntries"]
+    return [it["DashboardName"] for it in found]
 
 
 def check_secrets(

@@ -16,6 +16,7 @@ from tests.conftest import Baker, Expand
 from tests.support.atlas_control_plane import parse
 from tests.support.baking import OPTIONS, PAIRED, TEMPLATE, combinations
 from tests.support.cloudformation import Plan, RefusedError, plan
+from tests.support.effects import effects
 from tests.support.local_aws import LocalAws
 from tests.support.parameters import ADMIN_SECRET, PRIVATE, existing_vpc, required, scenarios
 
@@ -344,6 +345,38 @@ def test_a_bad_parameter_is_refused(name: str, value: str, reason: str, expanded
     assert judged
 
 
+# Source of the keys, and of the type, which no secret has else:
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/mes-partner-MongoDBAtlasDatabaseUser.html
+@pytest.mark.parametrize(
+    ("network", "host"),
+    [
+        ("public", "cluster0.ab1cd.mongodb.net"),
+        ("peering", "cluster0-pri.ab1cd.mongodb.net"),
+        ("private-endpoint", "cluster0-pl-0.ab1cd.mongodb.net"),
+        ("private-endpoint", "cluster0-pl-0-lb.ab1cd.mongodb.net"),
+    ],
+)
+def test_a_secret_that_is_rotated_has_the_public_host(
+    network: str, host: str, expanded: Expand
+) -> None:
+    answers = {"auth": "password", "network": network}
+    values = scenarios(answers)["new"] | {
+        "ClusterHost": host,
+        "RotationAdminSecretArn": ADMIN_SECRET,
+    }
+    with pytest.raises(RefusedError, match=r"^AtlasProjectId is missing\. It must be"):
+        plan(expanded(**answers), **values)
+    values["AtlasProjectId"] = "5e2211c17a3e5a48f5497de3"
+    [secret] = effects(plan(expanded(**answers), **values))["AWS::SecretsManager::Secret"].values()
+    assert secret["Type"] == "MongoDBAtlasDatabaseUser"
+    assert json.loads(secret["GenerateSecretString"]["SecretStringTemplate"]) == {
+        "username": "orders-service",
+        "clusterUrl": "cluster0.ab1cd.mongodb.net",
+        "databaseName": "admin",
+        "groupId": "5e2211c17a3e5a48f5497de3",
+    }
+
+
 @pytest.mark.parametrize("answers", EVERY)
 def test_every_parameter_says_what_it_must_be(answers: Answers, expanded: Expand) -> None:
     tested = {name for name, _, _ in BAD}
@@ -499,6 +532,7 @@ def test_database_users_may_use_one_database_of_one_cluster(
     else:
         [user] = users.values()
         [secret] = in_stack.of("AWS::SecretsManager::Secret").values()
+        assert "Type" not in secret
         generated = secret["GenerateSecretString"]["SecretStringTemplate"]["Fn::Sub"]
         assert json.loads(generated) == {"username": "${AWS::StackName}"}
         assert user["Username"] == {"Ref": "AWS::StackName"}

@@ -287,6 +287,11 @@ def test_the_cdk_s_stack_may_the_same(answers: dict[str, str], baked: Baker) -> 
 # Where the name of a resource is in its ARN, which property is the name, and how long it may be.
 NAMED = {
     "AWS::CloudWatch::Alarm": ("cloudwatch:{where}:alarm:{name}", "AlarmName", 255),
+    "AWS::CloudWatch::Dashboard": (
+        "cloudwatch::123456789012:dashboard/{name}",
+        "DashboardName",
+        255,
+    ),
     "AWS::IAM::Role": ("iam::123456789012:role/{name}", "RoleName", 64),
     "AWS::Lambda::Function": ("lambda:{where}:function:{name}", "FunctionName", 64),
     "AWS::Logs::LogGroup": ("logs:{where}:log-group:{name}", "LogGroupName", 512),

@@ -28,7 +28,8 @@ TRACES: dict[str, dict[str, str]] = {
     },
     "auth": {
         "iam": r"MONGODB-AWS|pymongo\[aws\]|AWSIAMType",
-        "password": r"SECRET_ARN|DatabaseSecret|Rotation(Admin|Role)|test_rotation|rotated password",
+        "password": r"SECRET_ARN|DatabaseSecret|RotationAdmin|RotationRole|test_rotation|"
+        r"rotated password",
     },
     "iac": {
         "sam": r"\bsam\b|AWS::Serverless|samconfig|template\.yaml",

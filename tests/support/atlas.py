@@ -139,11 +139,12 @@ class Atlas:
             stack.callback(loop.call_soon_threadsafe, name_server.close)
             dns_port = name_server.get_extra_info("sockname")[1]
             horizons = [f"{node}:{port}" for node, port in published.items()]
-            self.replica_set = stack.enter_context(
-                ShardedCluster(len(self.nodes), *self.sharded)
-                if self.sharded
-                else ReplicaSet(self._set_name, auth=True, tls=tls, horizons=horizons)
-            )
+            if self.sharded:
+                routers = ShardedCluster(len(self.nodes), *self.sharded)
+                self.replica_set = stack.enter_context(routers)
+            else:
+                members = ReplicaSet(self._set_name, auth=True, tls=tls, horizons=horizons)
+                self.replica_set = stack.enter_context(members)
             self.environment = {
                 "PYTHONPATH": str(_RESOLVER),
                 "SSL_CERT_FILE": str(tls.authority),

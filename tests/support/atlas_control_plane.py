@@ -364,8 +364,9 @@ class ControlPlane:
         kinds = ("DatabaseUser", "PrivateEndpointService", "PrivateEndpointAWS", "NetworkPeering")
         for kind in kinds:
             for physical_id, it in self.aws.atlas(f"MongoDB::Atlas::{kind}").items():
-                if f"{kind} {physical_id}" not in self._adopted:
-                    self._adopted.add(f"{kind} {physical_id}")
+                key = f"{kind} {physical_id} {it.get('Password')}"
+                if key not in self._adopted:
+                    self._adopted.add(key)
                     if not others:
                         self._take_over(kind, it)
 

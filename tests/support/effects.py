@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.support.cloudformation import Plan
+from tests.support.dashboards import shown
 
 UNSEEN = {
     "Metadata": "CloudFormation makes nothing of it",
@@ -142,7 +143,9 @@ class _Effects:
 
     def _substitute(self, text: str, variables: Mapping[str, str]) -> str:
         def value(found: re.Match[str]) -> str:
-            return variables.get(found[1]) or self._reference(*found[1].split(".", 1))
+            if found[1] in variables:
+                return variables[found[1]]
+            return self._reference(*found[1].split(".", 1))
 
         return re.sub(r"\$\{([\w:.]+)\}", value, text)
 
@@ -160,6 +163,7 @@ class _Effects:
         properties = resource.get("Properties", {})
         by = {
             "AWS::ApiGatewayV2::Authorizer": "Name",
+            "AWS::CloudWatch::Dashboard": "DashboardName",
             "AWS::Lambda::Function": "FunctionName",
             "AWS::EC2::Subnet": "CidrBlock",
             "AWS::EC2::SecurityGroup": "GroupDescription",
@@ -209,6 +213,9 @@ class _Effects:
         _sort(it.get("Metrics"))
         _sort(it.get("Dimensions"))
         return it
+
+    def _add_aws_cloudwatch_dashboard(self, _: str, it: Properties) -> Properties:
+        return it | {"DashboardBody": shown(it["DashboardBody"])}
 
     def _add_aws_ec2_vpcendpoint(self, _: str, it: Properties) -> Properties:
         if "PolicyDocument" in it:

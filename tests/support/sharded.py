@@ -133,8 +133,9 @@ class ShardedCluster:
         )
 
     def _change(self, command: str, value: str, **options: Any) -> dict[str, Any]:
-        majority = {"writeConcern": {"w": "majority"}}
-        return self._config.admin.admin.command(command, value, **options, **majority)
+        options["writeConcern"] = {"w": "majority"}
+        made: dict[str, Any] = self._config.admin.admin.command(command, value, **options)
+        return made
 
 
 def _leads(server: Mongod) -> bool:

@@ -95,7 +95,7 @@ class ServiceFunction(lambda_.Function):
 
     def _add_alarms(self) -> None:
         """Alarm on errors, throttles, an unavailable database and connections opened."""
-        opened, unavailable = self._count("ConnectionsOpened"), self._count("Unavailable")
+        opened, unavailable = self.count("ConnectionsOpened"), self.count("Unavailable")
         ratio = cloudwatch.MathExpression(
             label="Connections opened per invocation",
             expression="IF(invocations >= 100, FILL(opened, 0) / invocations, 0)",
@@ -120,7 +120,7 @@ class ServiceFunction(lambda_.Function):
             evaluation_periods=3,
         )
 
-    def _count(self, name: str) -> cloudwatch.Metric:
+    def count(self, name: str) -> cloudwatch.Metric:
         """Return a metric that connection.py counts."""
         dimensions = {"service": SERVICE, "FunctionName": self.function_name}
         return cloudwatch.Metric(

@@ -117,5 +117,5 @@ def hosts(cluster: Item) -> list[str]:
     strings = cluster.get("connectionStrings") or {}
     uris = [strings.get("standardSrv"), strings.get("privateSrv")]
     for private in strings.get("privateEndpoint") or []:
-        uris += [private.get("srvConnectionString"), private.get("srvShardOptimizedConnectionString")]
+        uris += map(private.get, ("srvConnectionString", "srvShardOptimizedConnectionString"))
     return [urlsplit(uri).hostname or "" for uri in uris if uri]

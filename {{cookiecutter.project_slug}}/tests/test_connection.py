@@ -184,7 +184,7 @@ def test_each_unavailable_invocation_is_counted_with_its_reason(
 def test_each_refused_login_is_counted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, context: NewContext
 ) -> None:
-    nobody = {"username": "nobody", "password": "wrong", "authSource": "admin"}
+    nobody: Any = {"username": "nobody", "password": "wrong", "authSource": "admin"}
     client = partial(MongoClient, **nobody, authMechanism="SCRAM-SHA-256")
     monkeypatch.setattr(connection, "MongoClient", client)
 
@@ -287,6 +287,8 @@ def test_credentials_stay_out_of_the_log_at_debug(caplog: pytest.LogCaptureFixtu
         (13, "not authorized on app to execute command", "MongoDB denies"),
         (18, "Authentication failed.", "MongoDB refuses"),
         (211, "Cache Reader No keys found for HMAC that is valid for time", "only just started"),
+        (6, "Write results unavailable from shard:27017", "can't reach a shard"),
+        (133, "Could not find host matching read preference", "can't reach a shard"),
         (371, "User writes blocked", "takes no more data"),
         (121, "Document failed validation", None),
         # Free and Flex clusters of Atlas

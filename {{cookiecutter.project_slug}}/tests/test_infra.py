@@ -78,6 +78,36 @@ def test_roles_allow_what_functions_need_and_no_more(template: Template) -> None
 {%- endif %}
     }
 
+{%- if auth == "password" %}
+
+
+def test_secrets_manager_rotates_the_password_if_it_may(tmp_path: Path, template: Template) -> None:
+    template.resource_count_is("AWS::SecretsManager::RotationSchedule", 0)
+    admin = "arn:aws:secretsmanager:us-east-1:123456789012:secret:atlas-AbCdEf"
+    rotated = synthesise(
+        tmp_path,
+        RotationAdminSecretArn=admin,
+        AtlasProjectId="0123456789abcdef01234567",
+{%- if network == "private-endpoint" %}
+        ClusterHost="cluster0-pl-0.ab1cd.mongodb.net",
+{%- elif network == "peering" %}
+        ClusterHost="cluster0-pri.ab1cd.mongodb.net",
+{%- endif %}
+    )
+    metadata = [{"Key": "adminSecretArn", "Value": admin}]
+    schedule = {"ExternalSecretRotationMetadata": metadata, "RotateImmediatelyOnUpdate": False}
+    rotated.has_resource_properties("AWS::SecretsManager::RotationSchedule", schedule)
+    [secret] = rotated.find_resources("AWS::SecretsManager::Secret").values()
+    assert secret["Properties"]["Type"] == "MongoDBAtlasDatabaseUser"
+    generated = secret["Properties"]["GenerateSecretString"]["SecretStringTemplate"]
+    assert json.loads(generated) == {
+        "username": "example",
+        "clusterUrl": "cluster0.ab1cd.mongodb.net",  # the public host
+        "databaseName": "admin",
+        "groupId": "0123456789abcdef01234567",
+    }
+{%- endif %}
+
 
 def test_the_connections_of_all_functions_are_bounded(tmp_path: Path) -> None:
     template = synthesise(tmp_path, ReservedConcurrency="7")

@@ -2,7 +2,7 @@
   "public": "settings.cluster_host",
   "nat": "settings.cluster_host",
   "peering": 'settings.cluster_host.replace("-pri.", ".")',
-  "private-endpoint": 'settings.cluster_host.replace("-pl-0.", ".")',
+  "private-endpoint": 'settings.cluster_host.replace("-pl-0.", ".").replace("-pl-0-lb.", ".")',
 }[cookiecutter.network] -%}
 {%- set public = {
   "public": "", "nat": "",

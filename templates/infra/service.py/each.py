@@ -6,6 +6,7 @@ from aws_cdk import Stack
 
 from infra.api import Api
 from infra.code import make_code
+from infra.dashboard import add_dashboard
 from infra.database import Database
 from infra.service_function import ServiceFunction
 from infra.settings import Settings
@@ -38,4 +39,5 @@ def add_service(
         )
         database.connect(functions[module])
         api.add(functions[module]{{ alias }}, routes)
+    add_dashboard(stack, settings, functions.values())
     return functions

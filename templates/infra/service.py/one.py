@@ -6,6 +6,7 @@ from aws_cdk import Stack
 
 from infra.api import Api
 from infra.code import make_code
+from infra.dashboard import add_dashboard
 from infra.database import Database
 from infra.service_function import ServiceFunction
 from infra.settings import Settings
@@ -34,4 +35,5 @@ def add_service(
     )
     database.connect(function)
     Api({{ {"iam": "stack", "jwt": "stack, settings"}[cookiecutter.api_auth] }}).add(function{{ alias }}, ROUTES)
+    add_dashboard(stack, settings, [function])
     return {"app": function}

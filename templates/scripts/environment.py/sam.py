@@ -34,7 +34,7 @@ class Environment:
             if wrong := [it for it in plain if "=" not in it]:
                 raise Failure(f"{wrong[0]} in {self.where} must be NAME=VALUE.")
             said = dict(it.split("=", 1) for it in plain)
-        self.settings = {name: str(value) for name, value in said.items()}
+        self.settings = {name: str(value).strip('"') for name, value in said.items()}
         self.project = str(atlas.get("project_id", ""))
         self.account = ""
 
@@ -46,7 +46,8 @@ class Environment:
         self._file = tomlkit.parse(text)
         sections = self._file[self.name]
         overrides = tomlkit.array().multiline(True)
-        overrides.extend(f"{name}={value}" for name, value in self.settings.items())
+        given = {name: value or '""' for name, value in self.settings.items()}  # as SAM wants it
+        overrides.extend(f"{name}={value}" for name, value in given.items())
         sections["global"]["parameters"]["region"] = self.region
         sections["deploy"]["parameters"]["parameter_overrides"] = overrides
         sections["atlas"]["parameters"]["project_id"] = self.project

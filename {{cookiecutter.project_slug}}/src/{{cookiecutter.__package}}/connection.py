@@ -80,6 +80,10 @@ BAD_CREDENTIALS = "bad auth"
 NO_PRIVILEGE = "user is not allowed to do action"
 NO_SPACE = ("you are over your space quota", "cannot create a new collection")
 
+# What a mongos answers when it can't reach a shard or finds no primary there: HostUnreachable,
+# HostNotFound, NetworkTimeout, FailedToSatisfyReadPreference and SocketException.
+NO_SHARD = (6, 7, 89, 133, 9001)
+
 logger = Logger()
 # At DEBUG it logs requests and responses as they are: session tokens and secrets.
 logging.getLogger("botocore").setLevel(logging.INFO)
@@ -406,6 +410,8 @@ def _why_unavailable(error: Exception) -> str | None:
             return None
         case OperationFailure() if error.has_error_label("SystemOverloadedError"):
             return "The cluster is overloaded and sheds load: is its tier large enough?"
+        case OperationFailure() if error.code in NO_SHARD:
+            return "The cluster's mongos can't reach a shard"
         case OperationFailure() if error.has_error_label("RetryableWriteError"):
             return "The MongoDB server is about to end or isn't the primary any more"
         case OperationFailure() if _means(error, 18, BAD_CREDENTIALS):
