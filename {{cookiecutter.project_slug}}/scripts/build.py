@@ -24,8 +24,10 @@ UNCHECKED = b"\1\0\0\0"  # in bytecode: to be used without a look at the source
 LIMIT = 250 * 2**20  # Lambda's, unzipped
 # Services of AWS that boto3 shall know in Lambda, beside those that `services` finds.
 SERVICES: set[str] = set()
-# Packages that need their own source to run.
-WITH_SOURCE: set[str] = set()
+WITH_SOURCE = [
+    "anyio/__init__.py",  # finds in it what to import lazily
+    "anyio/abc/__init__.py",
+]
 UNUSED = [
     "**/*.[ch]",  # what extension modules were made of
     "**/*.pyi",  # for type checkers
@@ -53,7 +55,7 @@ def build(output: Path, architecture: str) -> None:
         compile_dependencies(output, python)
     copy_code(output)
     if python:
-        compile_bytecode([output], output, python)
+        compile_bytecode(output, python)
     for fault in faults(output, lock, architecture, compiled=python is not None):
         sys.exit(f"The build is wrong: {fault}")
     for path in output.rglob("*"):  # Lambda's user reads them, whatever the umask is here
@@ -156,24 +158,25 @@ def find_python() -> str | None:
 
 def compile_dependencies(output: Path, python: str) -> None:
     """Put bytecode in the place of the source, without the columns that a traceback points at."""
-    packages = [path for path in output.iterdir() if path.stem not in WITH_SOURCE]
-    compile_bytecode(packages, output, python, "-b", PYTHONNODEBUGRANGES="1")
-    for package in packages:
-        for path in [package, *package.rglob("*")]:
-            if path.suffix == ".py" and path.with_suffix(".pyc").is_file():
-                path.unlink()
+    sources = {*output.rglob("*.py")}
+    kept = {path for pattern in WITH_SOURCE for path in output.glob(pattern)}
+    compile_bytecode(output, python, "-b", PYTHONNODEBUGRANGES="1")
+    for path in sources:
+        bytecode = path.with_suffix(".pyc")
+        if path in kept:
+            bytecode.unlink(missing_ok=True)
+        elif bytecode.is_file():
+            path.unlink()
 
 
-def compile_bytecode(
-    paths: Iterable[Path], output: Path, python: str, *options: str, **variables: str
-) -> None:
+def compile_bytecode(output: Path, python: str, *options: str, **variables: str) -> None:
     """Precompile for the Lambda runtime, which then starts about three times as fast.
 
     Not by timestamps, which Lambda's copies don't keep: each cold start would compile again.
     """
     command = [python, "-P", "-s", "-m", "compileall", "-q", "-j", "0", *options]
     command += ["--invalidation-mode", "unchecked-hash"]
-    command += ["-s", str(output), "-p", "/var/task", *map(str, paths)]
+    command += ["-s", str(output), "-p", "/var/task", str(output)]
     others = {name: it for name, it in os.environ.items() if not name.startswith("PYTHON")}
     if subprocess.run(command, check=False, env=others | variables).returncode:  # noqa: S603
         sys.exit("What is listed above doesn't compile.")
