@@ -23,6 +23,7 @@ from benchmarks import (
     rotation,
     size,
     snapstart,
+    storms,
     warm,
 )
 from tests.support.baking import TEMPLATE
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "snapstart_512_mb": snapstart.measure_limited,
     "snapshots": snapstart.measure_differences,
     "connections": connections.measure,
+    "storms": storms.measure,
     "size": size.measure,
     "bakes": size.measure_bakes,
     "faults": faults.measure,

@@ -85,6 +85,31 @@ def connections(rows: Rows, limits: dict[str, int]) -> None:
     save(figure, "connections")
 
 
+def storms(logins: dict[str, list[int]]) -> None:
+    """Logins on the primary in each second of a storm, a panel for each storm and auth."""
+    colours = dict(zip(("not spread", "callers spread"), (INSIDE, OURS), strict=True))
+    panels: dict[str, dict[str, list[int]]] = {}
+    for name, counts in logins.items():
+        storm, _, spread = name.partition(": ")
+        panels.setdefault(storm, {})[spread] = counts
+    figure, grid = plt.subplots(2, 3, figsize=(8, 4.6), sharex="col", layout="constrained")
+    for axes, (storm, lines) in zip(grid.flat, panels.items(), strict=True):
+        for spread, counts in lines.items():
+            colour = colours.get(spread, OTHERS)
+            axes.step(
+                range(len(counts) + 1), [*counts, 0], where="post", color=colour, label=spread
+            )
+        axes.set_title(storm, loc="left", fontsize=10)
+        axes.set_ylim(bottom=0)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in grid[-1]:
+        axes.set_xlabel("seconds")
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), frameon=False, ncols=3,
+                  loc="outside lower left")  # fmt: skip
+    figure.suptitle("Logins on the primary in each second of a storm", x=0.01, ha="left")
+    save(figure, "storms")
+
+
 def endurance(samples: dict[str, list[float]], alone: list[float], invocations: int) -> None:
     """What an environment holds over its life, a panel for each kind."""
     figure, panels = plt.subplots(2, 2, figsize=(8, 4.4), sharex=True, layout="constrained")
@@ -145,5 +170,6 @@ if __name__ == "__main__":
     )
     opened = load("connections")
     connections(opened["rows"], opened["limits"])
+    storms(load("storms")["logins"])
     life = load("endurance")
     endurance(life["samples"], life["alone"], life["counts"]["invocations"])

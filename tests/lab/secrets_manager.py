@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import uuid
 from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tests.support.servers import LOOPBACK
 
@@ -77,9 +78,16 @@ class SecretsManager:
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 1024  # of a storm: connections that wait to be accepted
+
     def __init__(self, secrets: SecretsManager) -> None:
         super().__init__((LOOPBACK, 0), _GetSecretValue)
         self.secrets = secrets
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that have waited long enough hang up; anything else is a fault of ours."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _GetSecretValue(BaseHTTPRequestHandler):

@@ -51,6 +51,7 @@ Outage = Literal["silent", "SERVFAIL", "NXDOMAIN"]
 _Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _Records = dict[tuple[dns.name.Name, dns.rdatatype.RdataType], dns.rrset.RRset]
 
+_BACKLOG = 4096  # connections that wait to be accepted, as many as with mongod
 _RESOLVER = Path(__file__).parent / "resolver"
 _HEADER = struct.Struct("<iiii")  # messageLength, requestID, responseTo, opCode
 _OP_MSG = 2013
@@ -117,11 +118,12 @@ class Atlas:
             self._server_tls.load_cert_chain(tls.certificate)
             self._mongod_tls = ssl.create_default_context(cafile=tls.authority)
             loop = stack.enter_context(_event_loop())
-            listen = asyncio.run_coroutine_threadsafe(self._listen(), loop)
-            servers = listen.result()
-            for server in servers:
-                stack.callback(loop.call_soon_threadsafe, server.close)
-            ports = [server.sockets[0].getsockname()[1] for server in servers]
+            self._loop = loop
+            self._ports = ports = [0] * len(self.nodes)
+            self._servers: dict[int, asyncio.Server] = {}
+            for node in range(len(self.nodes)):
+                self.open_port(node)
+                stack.callback(self.close_port, node)
             self.port = ports[0]
             published = dict(zip(self.nodes, map(self._publish, ports), strict=True))
             options = "authSource=admin"  # of a sharded cluster, that's all
@@ -211,14 +213,22 @@ class Atlas:
         """The password of a role's user in mongod; None if the role isn't let in."""
         return self._passwords.get(role_arn)
 
-    async def _listen(self) -> list[asyncio.Server]:
-        """Open a port for each node."""
-        return [
-            await asyncio.start_server(
-                functools.partial(self._accept, index), LOOPBACK, 0, ssl=self._server_tls
-            )
-            for index in range(len(self.nodes))
-        ]
+    def open_port(self, node: int) -> None:
+        """Accept connections to a node, which is up again."""
+        listen = asyncio.run_coroutine_threadsafe(self._listen(node), self._loop)
+        self._servers[node] = server = listen.result()
+        self._ports[node] = server.sockets[0].getsockname()[1]
+
+    def close_port(self, node: int) -> None:
+        """Refuse connections, as the port of a node that is down. Those that are open stay so."""
+        if server := self._servers.pop(node, None):
+            self._loop.call_soon_threadsafe(server.close)
+
+    async def _listen(self, node: int) -> asyncio.Server:
+        accept = functools.partial(self._accept, node)
+        return await asyncio.start_server(
+            accept, LOOPBACK, self._ports[node], ssl=self._server_tls, backlog=_BACKLOG
+        )
 
     async def _answer(self, records: _Records) -> asyncio.BaseTransport:
         """Open the name server's port."""

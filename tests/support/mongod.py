@@ -324,7 +324,7 @@ class Mongod:
             self._folder = None
 
     def _spawn(self, folder: Path) -> None:
-        data, log, key = folder / "data", folder / "mongod.log", folder / "cluster.key"
+        data, log, key = folder / "data", self.log, folder / "cluster.key"
         data.mkdir(exist_ok=True)
         command = [str(mongod_binary()), "--bind_ip", self.host, "--port", str(self.port)]
         command += ["--dbpath", str(data), "--logpath", str(log), "--logappend"]

@@ -7,11 +7,9 @@ then makes a copy for each request. A copy goes on where the process has stopped
 /restore/next.
 """
 
-import ctypes
 import http.client  # noqa: F401 (the runtime has done so when it asks for the restore)
 import json
 import os
-import platform
 import socket
 import sys
 import threading
@@ -24,11 +22,9 @@ from awslambdaric import bootstrap, lambda_runtime_client  # type: ignore[import
 from awslambdaric.lambda_runtime_client import (  # type: ignore[import-untyped]
     LambdaRuntimeClient,
 )
+from clone import clone  # type: ignore[import-not-found]
 from snapshot_restore_py import register_before_snapshot  # type: ignore[import-untyped]
 
-CLONE = {"x86_64": 56, "aarch64": 220}[platform.machine()]  # the number of the system call
-CLONE_PARENT, SIGCHLD = 0x8000, 17
-LIBC = ctypes.PyDLL(None)
 FAMILIES = {"tcp": 4, "tcp6": 16}  # bytes of an address
 
 
@@ -43,9 +39,7 @@ def take(control: socket.socket, client: LambdaRuntimeClient) -> None:
     with control, control.makefile("rw", encoding="utf-8") as stream:
         print(json.dumps(open_sockets(control.fileno())), file=stream, flush=True)
         for line in stream:
-            # By the system call itself: libc's and Python's fork() have the copy renew what it can.
-            # Its parent is this process's own.
-            copy = LIBC.syscall(CLONE, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0)
+            copy = clone()  # fork() would have it renew what it can
             if not copy:
                 restore(json.loads(line), pid, client)
                 return

@@ -23,7 +23,7 @@ from . import events
 {% if cookiecutter.api_auth == "jwt" -%}
 from .caller import Caller, caller_of
 {% endif -%}
-from .connection import RETRY_AFTER, Unavailable
+from .connection import Unavailable, retry_after
 
 Handler = Callable[[Any, LambdaContext], Any]
 
@@ -148,7 +148,7 @@ async def invalid(_: Request, error: RequestValidationError) -> Response:
 async def unavailable(_: Request, error: Unavailable) -> Response:
     """Ask the caller to come back."""
     message = {"detail": "The database is unavailable. Try again."}
-    return JSONResponse(message, 503, headers={"Retry-After": RETRY_AFTER})
+    return JSONResponse(message, 503, headers={"Retry-After": retry_after()})
 
 
 def make_handler(app: FastAPI) -> Handler:

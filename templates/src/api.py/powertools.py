@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 {% if cookiecutter.api_auth == "jwt" -%}
 from .caller import caller_of
 {% endif -%}
-from .connection import RETRY_AFTER, Unavailable
+from .connection import Unavailable, retry_after
 from .events import MAX_BODY, Request, json_object, malformed, refusal
 
 Handler = Callable[[Any, LambdaContext], Any]
@@ -98,7 +98,7 @@ def make_api(*routers: Router) -> APIGatewayHttpResolver:
 def unavailable(_: Unavailable) -> Response[dict[str, Any]]:
     """Ask the caller to come back."""
     body = {"statusCode": 503, "message": "The database is unavailable. Try again."}
-    return Response(503, "application/json", body, headers={"Retry-After": RETRY_AFTER})
+    return Response(503, "application/json", body, headers={"Retry-After": retry_after()})
 
 
 def broken(error: ResponseValidationError) -> None:

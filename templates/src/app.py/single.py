@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 {% if cookiecutter.api_auth == "jwt" -%}
 from .caller import caller_of
 {% endif -%}
-from .connection import RETRY_AFTER, Connection, Unavailable
+from .connection import Connection, Unavailable, retry_after
 
 logger = Logger()
 
@@ -30,7 +30,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             return response(200, {"database": db.name, "ping": ping["ok"]})
     except Unavailable:
         message = "The database is unavailable. Try again."
-        return response(503, {"message": message}, {"Retry-After": RETRY_AFTER})
+        return response(503, {"message": message}, {"Retry-After": retry_after()})
 
 
 def response(

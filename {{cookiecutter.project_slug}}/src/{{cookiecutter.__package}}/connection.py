@@ -11,6 +11,7 @@ import json
 {%- endif %}
 import logging
 import os
+import random
 import sys
 import threading
 import time
@@ -70,8 +71,9 @@ OPTIONS = (
     "{{ name.partition("=")[0] }}",
 {%- endfor %}
 )
-# What a 503 response asks the caller to wait, in seconds: about as long as an election takes.
-RETRY_AFTER = "5"
+# What 503 responses ask callers to wait, in seconds: at least as long as an election takes, and not
+# all the same, or those who got one at once would come back at once.
+RETRY_AFTER = (5, 10)
 
 # Atlas's Free and Flex clusters report most errors as code 8000. Only the message tells them apart:
 # how it begins for refused credentials, for a missing privilege, and where nothing more fits in.
@@ -90,11 +92,16 @@ logging.getLogger("botocore").setLevel(logging.INFO)
 
 
 class Unavailable(Exception):
-    """The database is unreachable or refuses the service: respond with 503 and `RETRY_AFTER`.
+    """The database is unreachable or refuses the service: respond with 503 and `retry_after()`.
 
     A write may have been carried out all the same: the connection may have broken after it.
     The message says what to look at. It is for the log, and has neither hosts nor credentials.
     """
+
+
+def retry_after() -> str:
+    """Return the header `Retry-After` of a 503 response, for this caller."""
+    return str(random.randint(*RETRY_AFTER))  # noqa: S311
 
 
 class UnusableCredentials(Unavailable):
