@@ -59,9 +59,9 @@ FILES: list[tuple[Answers, str]] = [
     (
         {"iac": "cdk"},
         """
-            cdk.json infra/__init__.py infra/api.py infra/app.py infra/code.py infra/database.py
-            infra/service.py infra/service_function.py infra/settings.py infra/stack.py
-            package.json package-lock.json tests/test_infra.py
+            cdk.json infra/__init__.py infra/api.py infra/app.py infra/code.py infra/dashboard.py
+            infra/database.py infra/service.py infra/service_function.py infra/settings.py
+            infra/stack.py package.json package-lock.json tests/test_infra.py
         """,
     ),
     *(

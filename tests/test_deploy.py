@@ -4,7 +4,6 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from tests.support.atlas import Atlas
 from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations
 from tests.support.budget import TIERS, reserved_concurrency
 from tests.support.dashboards import shown
-from tests.support.here import HERE, SAM, SNAPSTART_HERE, UV, bake_here
+from tests.support.here import HERE, SAM, UV, bake_here
 from tests.support.local_aws import LocalAws
 
 pytestmark = pytest.mark.slow
@@ -86,11 +85,8 @@ def test_deploys_with_snapstart(
 ) -> None:
     """Each deploy that changes something publishes a version, which is invoked, and no other is."""
     slug = f"orders-{uuid.uuid4().hex[:6]}"
-    answers = {"iac": iac, "layout": layout, "auth": auth}
-    # Of the CDK's app .python-version is the Python that Lambda is asked for, too. What it builds
-    # for that runs here without its extension modules.
-    bakes = {"sam": partial(bake_here, snapstart="yes"), "cdk": partial(bake, **SNAPSTART_HERE)}
-    project = bakes[iac](tmp_path, **answers, network="public", project_slug=slug)
+    answers = {"iac": iac, "layout": layout, "auth": auth, "snapstart": "yes"}
+    project = bake_here(tmp_path, **answers, network="public", project_slug=slug)
 
     with deployed(project, atlas, aws) as outputs:
         add_database_users(project, outputs, atlas, aws)

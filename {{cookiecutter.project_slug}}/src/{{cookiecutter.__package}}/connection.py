@@ -4,9 +4,7 @@
 No other module builds a client. MongoDB's documentation says why:
 https://www.mongodb.com/docs/atlas/manage-connections-aws-lambda/
 """
-
-import gc
-{%- if cookiecutter.auth == "password" %}
+{% if cookiecutter.auth == "password" %}
 import json
 {%- endif %}
 import logging
@@ -155,7 +153,6 @@ class Connection:
         self._last_used = 0.0
         self._lock = threading.Lock()
         self._connect_early()
-        gc.enable()  # __init__.py has disabled it
 {%- if cookiecutter.snapstart == "yes" %}
         register_before_snapshot(self._disconnect)
         register_after_restore(self._reconnect)
