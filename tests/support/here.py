@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -37,13 +38,17 @@ NEEDS_A_SHELL = pytest.mark.skipif(
 def bake_here(folder: Path, **answers: str) -> BakedProject:
     """Bake a project whose builds are this interpreter's.
 
-    With SnapStart it may be older than any that the project can have. All that the project's Python
-    is besides its own file is what Lambda is asked for, so that file can say another.
+    With SnapStart it may be older than any that the project can have. What Lambda is asked for is
+    then another than what the code is built for.
     """
     if answers.get("snapstart") != "yes":
         return bake(folder, **HERE, **answers)
     project = bake(folder, **SNAPSTART_HERE | answers)
     (project.path / ".python-version").write_text(f"{HERE['python_version']}\n", "utf-8")
+    if project.answers["iac"] == "cdk":
+        code = project.path / "infra/code.py"
+        asked = f'PYTHON = "{project.answers["python_version"]}"'
+        code.write_text(re.sub("(?m)^PYTHON = .*", asked, code.read_text("utf-8")), "utf-8")
     return project
 
 
