@@ -146,15 +146,24 @@ def test_a_command_that_nothing_runs_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("api_auth", "names"),
+    ("others", "names"),
     [
-        ("iam", CORE),
-        pytest.param("jwt", ("layout", "network", "atlas_setup"), marks=pytest.mark.slow),
+        ({}, CORE),
+        pytest.param(
+            {"api_auth": "jwt"}, ("layout", "network", "atlas_setup"), marks=pytest.mark.slow
+        ),
+        pytest.param(
+            {"api_auth": "jwt", "snapstart": "yes", "auth": "password", "atlas_setup": "stack"},
+            ("layout", "iac", "network"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
-def test_a_readme_is_a_ten_minute_page(api_auth: str, names: tuple[str, ...], baked: Baker) -> None:
+def test_a_readme_is_a_ten_minute_page(
+    others: dict[str, str], names: tuple[str, ...], baked: Baker
+) -> None:
     for one in combinations(*names):
-        readme = baked(api_auth=api_auth, **one.values[0]).read("README.md")
+        readme = baked(**others, **one.values[0]).read("README.md")
         assert len(readme.splitlines()) <= 150, one.id
 
 
