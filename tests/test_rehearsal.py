@@ -80,6 +80,10 @@ def left(aws: LocalAws) -> list[str]:
         *(it["Name"] for it in aws.client("apigatewayv2").get_apis()["Items"]),
         *(it["Name"] for it in aws.client("secretsmanager").list_secrets()["SecretList"]),
         *(it["AlarmName"] for it in aws.client("cloudwatch").describe_alarms()["MetricAlarms"]),
+        *(
+            it["DashboardName"]
+            for it in aws.client("cloudwatch").list_dashboards()["DashboardEntries"]
+        ),
         *(it["VpcId"] for it in ec2.describe_vpcs()["Vpcs"] if not it["IsDefault"]),
         *(it["VpcEndpointId"] for it in ec2.describe_vpc_endpoints()["VpcEndpoints"]),
         *(it["GroupName"] for it in groups if it["GroupName"] != "default"),

@@ -140,12 +140,17 @@ class LocalAws:
     def create_stack(self, stack: str, template: str, **parameters: str) -> dict[str, str]:
         """Create a stack from a template of CloudFormation or SAM and return its outputs.
 
+        The template is uploaded, as the CLIs do, since the largest have more than the 51,200 bytes
+        that a request may have.
+
         StackError with the reasons of the failed resources if it is rolled back; ClientError if
         the template is refused at once.
         """
+        self.client("s3").create_bucket(Bucket="templates")
+        self.client("s3").put_object(Bucket="templates", Key=stack, Body=template.encode())
         created = self.client("cloudformation").create_stack(
             StackName=stack,
-            TemplateBody=template,
+            TemplateURL=f"https://s3.us-east-1.amazonaws.com/templates/{stack}",
             Parameters=[
                 {"ParameterKey": key, "ParameterValue": it} for key, it in parameters.items()
             ],
