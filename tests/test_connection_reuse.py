@@ -64,6 +64,7 @@ def variables(template: dict[str, Any], atlas: Atlas, aws: LocalAws) -> dict[str
     variables["MONGODB_URI"] = variables["MONGODB_URI"]["Fn::Sub"].replace(
         "${ClusterHost}", atlas.host
     )
+    del variables["MONGODB_OPTIONS"]  # which isn't there without ConnectionOptions
     if "MONGODB_SECRET_ARN" in variables:
         username, password = f"user-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
         atlas.add_user(username, password, variables["MONGODB_DATABASE"])

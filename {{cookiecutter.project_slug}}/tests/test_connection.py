@@ -163,7 +163,7 @@ def test_the_log_says_what_to_look_at_and_names_no_host(
     assert "127.0.0.1" not in "".join(traceback.format_exception(raised.value))
 
 
-def test_callers_are_not_asked_to_come_back_all_at_once() -> None:
+def test_retries_are_spread() -> None:
     waits = {int(connection.retry_after()) for _ in range(500)}
     assert (min(waits), max(waits)) == connection.RETRY_AFTER
     assert len(waits) > 1
