@@ -23,7 +23,7 @@ from rich.text import Text
 
 from tests.support.atlas import Atlas
 from tests.support.baking import PROMPTS, TEMPLATE
-from tests.support.here import SAM, UV
+from tests.support.here import HERE, SAM, UV
 from tests.support.local_aws import LocalAws
 
 ENDPOINT_SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
@@ -60,7 +60,9 @@ class Demo:
     def run(self) -> None:
         with ExitStack() as stack:
             with self.step("Bake with the default answers"):
-                command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input"]
+                # The dependencies are bytecode, which only the Python that it is for can run.
+                here = f"python_version={HERE['python_version']}"
+                command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input", here]
                 run([*command, "--output-dir", str(self.folder)], self.folder)
                 [project] = self.folder.iterdir()
             with self.step("Start MongoDB, behind a stand-in for Atlas: SRV, TLS, IAM"):
