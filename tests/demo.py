@@ -87,6 +87,8 @@ class Demo:
                     answers[response.status, response.text] += 1
                     created.append(atlas.mongod.connections_created())
             self.report(atlas, aws, outputs, answers, created)
+            if {status for status, _ in answers} != {200}:
+                raise SystemExit(1)
 
     def report(
         self,
