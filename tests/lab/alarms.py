@@ -187,7 +187,7 @@ def _evaluate(node: ast.AST, of: Callable[[str], float | None]) -> float | None:
             return _combine(sign, _evaluate(left, of), _evaluate(right, of))
         case ast.Compare(left=left, ops=[sign], comparators=[right]):
             return _combine(sign, _evaluate(left, of), _evaluate(right, of))
-    raise NotImplementedError(ast.unparse(node))
+    raise ValueError(f"{ast.unparse(node)} isn't known here")
 
 
 def _combine(sign: ast.AST, left: float | None, right: float | None) -> float | None:

@@ -145,11 +145,7 @@ class Cluster:
         wait_until(self._whole, "whole replica set", 90)
 
     def _whole(self) -> bool:
-        try:
-            status = self.primary.admin.admin.command("replSetGetStatus")
-        except AutoReconnect:  # it is about to step down
-            return False
-        return {member["stateStr"] for member in status["members"]} <= {"PRIMARY", "SECONDARY"}
+        return self.primary.leads_all()
 
 
 class ShardedCluster(Cluster):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-import threading
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from email.message import Message
 
+from tests.lab.json_service import JsonService
 from tests.support.servers import LOOPBACK
 
 Variables = dict[str, str]
 
 
-class ContainerCredentials:
+class ContainerCredentials(JsonService):
     """The credentials of one role on loopback, for who has the token.
 
     >>> with ContainerCredentials(variables) as credentials:
@@ -41,54 +38,18 @@ class ContainerCredentials:
             "Expiration": expiration.isoformat(timespec="seconds").replace("+00:00", "Z"),
         }
 
-    def __enter__(self) -> Self:
-        self._server = _Server(self)
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
     @property
     def environment(self) -> Variables:
         """What leads the SDK here."""
-        uri = f"http://{LOOPBACK}:{self._server.server_port}/credentials"
+        uri = f"http://{LOOPBACK}:{self.port}/credentials"
         return {
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": self._token,
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": uri,
         }
 
-    def answer(self, token: str | None) -> tuple[int, dict[str, str]]:
+    def respond(self, headers: Message, _: bytes, /) -> tuple[int, dict[str, str]]:
         """Status and body of one request."""
         self.reads += 1
-        if token != self._token:
+        if headers["Authorization"] != self._token:
             return 401, {}
         return (500, {}) if self.refuse else (200, self._answer)
-
-
-class _Server(ThreadingHTTPServer):
-    def __init__(self, credentials: ContainerCredentials) -> None:
-        super().__init__((LOOPBACK, 0), _GetCredentials)
-        self.credentials = credentials
-
-
-class _GetCredentials(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_GET(self) -> None:
-        status, answer = self.server.credentials.answer(self.headers["Authorization"])
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Not on the test's output."""

@@ -204,6 +204,30 @@ class Fleet:
             for environment in self._environments.values():
                 environment.timeout = TIMEOUT
 
+    def prove(
+        self, fault: Fault, phase: Phase, figure: Callable[[str], None]
+    ) -> tuple[Invocations, Invocations]:
+        """Live through a fault, and check what came of it: statuses, processes and counts.
+
+        Returns the invocations that it struck, and those after it.
+        """
+        self.revive()
+        pids = self.pids()
+        warm = self.warm_up()
+        assert {status(it) for it in warm.values()} == {200}, warm
+
+        struck = self.live_through(fault, phase)
+        after = self.warm_up()
+
+        figure(", ".join(f"{operation} {it}" for operation, it in summary(struck).items()))
+        for key, invocation in struck.items():
+            assert status(invocation) in allowed(fault.outcome(phase), key[1]), (key, invocation)
+        for key, invocation in after.items():
+            assert status(invocation) == 200, (key, invocation)
+        assert self.pids() == pids, "no environment was lost"
+        self.check_counts()
+        return struck, after
+
     def check_counts(self) -> None:
         """What was answered with 200 was done once, what wasn't, at most once."""
         database = self._cluster.database

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-import threading
 import uuid
 from base64 import b64encode
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from email.message import Message
 
+from tests.lab.json_service import JsonService
 from tests.support.servers import LOOPBACK
 
 
-class SecretsManager:
+class SecretsManager(JsonService):
     """The secrets of one account on loopback.
 
     >>> with SecretsManager() as secrets:
@@ -25,30 +22,14 @@ class SecretsManager:
     with, such as AccessDeniedException. `binary` are the ARNs of secrets that aren't text.
     """
 
+    content_type = "application/x-amz-json-1.1"
+
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
         self.versions: dict[str, str] = {}
         self.reads: dict[str, int] = {}
         self.refusal: str | None = None
         self.binary: set[str] = set()
-
-    def __enter__(self) -> Self:
-        self._server = _Server(self)
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def port(self) -> int:
-        return self._server.server_port
 
     @property
     def environment(self) -> dict[str, str]:
@@ -63,8 +44,10 @@ class SecretsManager:
         self.reads.setdefault(arn, 0)
         return arn
 
-    def answer(self, arn: str) -> tuple[int, dict[str, str]]:
+    def respond(self, headers: Message, body: bytes, /) -> tuple[int, dict[str, str]]:
         """Status and body of one request."""
+        assert headers["X-Amz-Target"] == "secretsmanager.GetSecretValue"
+        arn: str = json.loads(body)["SecretId"]
         self.reads[arn] = self.reads.get(arn, 0) + 1
         if self.refusal:
             return 400, {"__type": self.refusal, "Message": f"on resource: {arn}"}
@@ -75,34 +58,3 @@ class SecretsManager:
         if arn in self.binary:
             return 200, found | {"SecretBinary": b64encode(self.values[arn].encode()).decode()}
         return 200, found | {"SecretString": self.values[arn]}
-
-
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 1024  # of a storm: connections that wait to be accepted
-
-    def __init__(self, secrets: SecretsManager) -> None:
-        super().__init__((LOOPBACK, 0), _GetSecretValue)
-        self.secrets = secrets
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that have waited long enough hang up; anything else is a fault of ours."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
-
-
-class _GetSecretValue(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_POST(self) -> None:
-        assert self.headers["X-Amz-Target"] == "secretsmanager.GetSecretValue"
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        status, answer = self.server.secrets.answer(request["SecretId"])
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/x-amz-json-1.1")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Not on the test's output."""

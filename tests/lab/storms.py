@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pymongo.errors import AutoReconnect
-
 from tests.lab.cluster import DATABASE, Auth, Variables
 from tests.lab.deployed import Deployed
 from tests.lab.secrets_manager import SecretsManager
@@ -193,14 +191,7 @@ class Coast:
         for member in lost:
             member.launch()
             self.atlas.open_port(self.members.index(member))
-        wait_until(self._whole, "whole replica set", 90)
-
-    def _whole(self) -> bool:
-        try:
-            status = self.primary.admin.admin.command("replSetGetStatus")
-        except AutoReconnect:  # it is about to step down
-            return False
-        return {it["stateStr"] for it in status["members"]} == {"PRIMARY", "SECONDARY"}
+        wait_until(lambda: self.primary.leads_all(), "whole replica set", 90)
 
     def _call_all(
         self,

@@ -20,6 +20,7 @@ from tests.lab.conftest import Deployer
 from tests.lab.deployed import request
 from tests.lab.fault_proxy import FaultProxy
 from tests.lab.leaks import Canaries, WatchedEnvironment
+from tests.lab.outages import Mend, black_hole, names_fail, servers_down
 from tests.support.execution_environment import json_records
 from tests.support.servers import LOOPBACK
 
@@ -67,29 +68,11 @@ class Service:
 
 
 # Spoils something and returns what mends it.
-Mend = Callable[[], object]
 Cause = Callable[[Service], Mend]
-
-
-def servers_down(service: Service) -> Mend:
-    for member in service.cluster.members:
-        member.stop()
-    return service.cluster.heal
-
-
-def black_hole(service: Service) -> Mend:
-    for proxy in service.cluster.proxies:
-        proxy.partition()
-    return service.cluster.heal
 
 
 def names_silent(service: Service) -> Mend:
     service.cluster.atlas.outage = "silent"
-    return service.cluster.heal
-
-
-def names_fail(service: Service) -> Mend:
-    service.cluster.atlas.outage = "SERVFAIL"
     return service.cluster.heal
 
 

@@ -15,6 +15,7 @@ from tests.lab.container_credentials import ContainerCredentials
 from tests.lab.deployed import Deployed, request
 from tests.lab.faults import SHORT, TIMEOUT
 from tests.lab.leaks import Canaries, WatchedEnvironment
+from tests.lab.outages import Mend, black_hole, names_fail, servers_down
 from tests.support.execution_environment import Invocation
 from tests.support.snapshots import Snapshot
 
@@ -95,25 +96,7 @@ def published(
 
 
 # Changes something after the snapshot, and returns what makes all well, if it isn't.
-Mend = Callable[[], object]
 Change = Callable[[Version], Mend | None]
-
-
-def servers_down(version: Version) -> Mend:
-    for member in version.cluster.members:
-        member.stop()
-    return version.cluster.heal
-
-
-def black_hole(version: Version) -> Mend:
-    for proxy in version.cluster.proxies:
-        proxy.partition()
-    return version.cluster.heal
-
-
-def names_fail(version: Version) -> Mend:
-    version.cluster.atlas.outage = "SERVFAIL"
-    return version.cluster.heal
 
 
 def secret_refused(version: Version) -> Mend:

@@ -122,6 +122,14 @@ class Mongod:
     ) -> None:
         self.close()
 
+    def leads_all(self) -> bool:
+        """Whether it is the primary of a replica set, and all others follow it."""
+        try:
+            status = self.admin.admin.command("replSetGetStatus")
+        except AutoReconnect:  # it is about to step down
+            return False
+        return {it["stateStr"] for it in status["members"]} <= {"PRIMARY", "SECONDARY"}
+
     @property
     def running(self) -> bool:
         """Whether it can answer: started, not ended, not paused."""

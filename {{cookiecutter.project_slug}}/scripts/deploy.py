@@ -347,13 +347,13 @@ class Deployment:
 {% include 'scripts/deploy.py/call/' ~ cookiecutter.api_auth ~ '.py' %}
     def count_connections(self) -> str:
         """Ask Atlas how many connections the primary has, or the busiest mongos."""
-        size, hosts = tier(self.cluster), self.cluster["connectionStrings"].get("standard", "")
+        size, nodes = tier(self.cluster), self.cluster["connectionStrings"].get("standard", "")
         if size in SHARED:
             return f"not told of a cluster of tier {size}"
         kind, counts = "mongos" if sharded(self.cluster) else "primary", []
         for process in self.atlas.list("processes", "list"):
             alias = process.get("userAlias")
-            if alias and alias in hosts and process["typeName"].endswith(kind.upper()):
+            if alias and alias in nodes and process["typeName"].endswith(kind.upper()):
                 options = ["--granularity", "PT1M", "--period", "PT10M", "--type", "CONNECTIONS"]
                 metrics = self.atlas.read("metrics", "processes", process["id"], *options)
                 points = [it for one in metrics["measurements"] for it in one["dataPoints"]]

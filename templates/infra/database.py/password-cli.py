@@ -18,23 +18,7 @@ class Database(Construct):
 
     def __init__(self, stack: Stack, settings: Settings) -> None:
         super().__init__(stack, "Database")
-        user = stack.stack_name
-        value = {"username": user}
-        if settings.rotation_admin_secret_arn:
-            value |= rotation_fields(settings)
-        self.secret = secretsmanager.Secret(
-            self,
-            "Secret",
-            description=f"MongoDB user of {user}",
-            # To change what it is generated from is to generate another password.
-            generate_secret_string=secretsmanager.SecretStringGenerator(
-                secret_string_template=json.dumps(value),
-                generate_string_key="password",
-                password_length=32,
-                exclude_punctuation=True,
-            ),
-        )
-        if settings.rotation_admin_secret_arn:
+{% include 'infra/database.py/secret.py' %}        if settings.rotation_admin_secret_arn:
             self._rotate(stack, settings.rotation_admin_secret_arn)
         Validations.of(self.secret).acknowledge(ROTATION)
         self._uri = f"mongodb+srv://{settings.cluster_host}/"
