@@ -50,7 +50,10 @@ TRACES: dict[str, dict[str, str]] = {
         "jwt": r"Jwt|bearer|caller_of|test_caller|CORS",
     },
     "snapstart": {"no": r"(?!)", "yes": r"snap_?start|snapshot|AutoPublish|Qualifier"},
-    "ci": {"github": r"github\.com/actions|\bgh\b|dependabot|workflow", "none": r"(?!)"},
+    "ci": {
+        "github": r"from GitHub|github\.com/actions|\bgh\b|dependabot|workflow",
+        "none": r"(?!)",
+    },
 }
 
 
@@ -84,7 +87,7 @@ def traces(project: BakedProject) -> list[str]:
 
 
 @pytest.mark.slow  # for their number
-@pytest.mark.parametrize("answers", [*combinations(), *combinations("ci"), *PAIRED])
+@pytest.mark.parametrize("answers", [*combinations(), *combinations("ci", "auth"), *PAIRED])
 def test_no_trace_of_other_answers(baked: Baker, answers: dict[str, str]) -> None:
     assert traces(baked(**answers)) == []
 
