@@ -24,6 +24,7 @@ UNCHECKED = b"\1\0\0\0"  # in bytecode: to be used without a look at the source
 LIMIT = 250 * 2**20  # Lambda's, unzipped
 # Services of AWS that boto3 shall know in Lambda, beside those that `services` finds.
 SERVICES: set[str] = set()
+# Modules that read their own source, where a dependency brings them.
 WITH_SOURCE = [
     "anyio/__init__.py",  # finds in it what to import lazily
     "anyio/abc/__init__.py",
