@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -28,10 +29,20 @@ for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
 Baker = Callable[..., BakedProject]
 Expand = Callable[..., Template]
 DeployOf = Callable[[str, dict[str, str]], Plan]
+MypyCache = Callable[[BakedProject], dict[str, str]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="count 50 environments of every layout")
+    parser.addoption(
+        "--long", action="store_true", help="run those marked `long`, and more of some"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        left_out = [it for it in items if it.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [it for it in items if it not in left_out]
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +67,7 @@ def baked(shared: Path, once: Once) -> Baker:
     bakes: dict[str, BakedProject] = {}
 
     def get(**answers: str) -> BakedProject:
-        key = hashlib.sha256(json.dumps(answers, sort_keys=True).encode()).hexdigest()[:16]
+        key = _digest(answers)
         if key not in bakes:
             folder = shared / "baked" / key
             record = folder.with_suffix(".json")
@@ -68,6 +79,10 @@ def baked(shared: Path, once: Once) -> Baker:
     return get
 
 
+def _digest(answers: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(answers, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _bake(folder: Path, record: Path, answers: dict[str, str]) -> None:
     """Bake, and leave a record of where and with which answers."""
     project = bake(folder, **answers)
@@ -75,7 +90,7 @@ def _bake(folder: Path, record: Path, answers: dict[str, str]) -> None:
 
 
 @pytest.fixture(scope="session")
-def expanded(baked: Baker, syntheses: Callable[..., Synthesis]) -> Expand:
+def expanded(baked: Baker, once: Once, shared: Path, syntheses: Callable[..., Synthesis]) -> Expand:
     """`expanded(**answers)`: what CloudFormation makes the stack of, with any of the core answers.
 
     That is SAM's template after its transform, or what the CDK synthesises for a first deploy.
@@ -87,7 +102,9 @@ def expanded(baked: Baker, syntheses: Callable[..., Synthesis]) -> Expand:
         if key not in templates:
             project = baked(**answers)
             if project.answers["iac"] == "sam":
-                templates[key] = sam_template(project)
+                record = shared / f"expanded-{_digest(answers)}.json"
+                once.run(record.stem, lambda: record.write_text(json.dumps(sam_template(project))))
+                templates[key] = json.loads(record.read_text("utf-8"))
             else:
                 templates[key] = syntheses("new", answers).template
         return templates[key]
@@ -142,21 +159,37 @@ def syntheses(baked: Baker, once: Once, shared: Path) -> Callable[..., Synthesis
 @pytest.fixture(scope="session")
 def mypy_cache(
     shared: Path, once: Once, baked: Baker, tmp_path_factory: pytest.TempPathFactory
-) -> str:
-    """What mypy knows of the libraries, learned once: the CDK's take it a minute.
+) -> MypyCache:
+    """`mypy_cache(project)`: what mypy knows of the libraries, as a variable for its environment.
 
-    Each worker process has a copy, since projects have modules of the same names.
+    It is learned once for each of the settings that projects have, since mypy begins anew where
+    one of them differs: the CDK's library takes a minute. Each worker process has copies, since
+    projects have modules of the same names.
     """
-    learned = shared / "mypy"
+    caches: dict[str, str] = {}
 
-    def learn() -> None:
-        project = baked(layout="web", iac="cdk", atlas_setup="stack", auth="password")
-        project.run(sys.executable, "-m", "mypy", env={"MYPY_CACHE_DIR": str(learned)}, check=False)
+    def get(project: BakedProject) -> dict[str, str]:
+        settings = _mypy_settings(project)
+        if settings not in caches:
+            own = caches[settings] = str(tmp_path_factory.mktemp("mypy"))
+            for layout in ("web", "multi"):
+                example = baked(layout=layout, iac="cdk", atlas_setup="stack", auth="password")
+                if _mypy_settings(example) == settings:
+                    learned = shared / f"mypy-{layout}"
+                    command = (sys.executable, "-m", "mypy")
+                    learn = partial(example.run, *command, env={"MYPY_CACHE_DIR": str(learned)})
+                    once.run(learned.name, learn)
+                    shutil.copytree(learned, own, dirs_exist_ok=True)
+        return {"MYPY_CACHE_DIR": caches[settings]}
 
-    once.run("mypy-libraries", learn)
-    own = tmp_path_factory.mktemp("mypy")
-    shutil.copytree(learned, own, dirs_exist_ok=True)
-    return str(own)
+    return get
+
+
+def _mypy_settings(project: BakedProject) -> str:
+    """The settings that its cache depends on: not what it looks at, nor those of single modules."""
+    settings = tomllib.loads(project.read("pyproject.toml"))["tool"]["mypy"]
+    left_out = ("files", "mypy_path", "overrides")
+    return json.dumps({name: it for name, it in settings.items() if name not in left_out})
 
 
 @pytest.fixture(scope="session")

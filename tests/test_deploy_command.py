@@ -3,6 +3,7 @@
 The SAM and CDK CLIs are the real ones, and so are the functions and their MongoDB.
 """
 
+import itertools
 import json
 import re
 import tomllib
@@ -10,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -32,20 +34,24 @@ Answers = dict[str, str]
 # The alias has to name a version that knows the private host, which the second deploy tells.
 SNAPSTART = ("sam", "private-endpoint", "stack")
 
-# Each network with each set-up by each tool, and the other answers as they come.
-PAIRS = [
-    {
-        "network": network,
-        "atlas_setup": setup,
-        "iac": iac,
-        "auth": OPTIONS["auth"][(number + len(setup)) % 2],
-        "layout": OPTIONS["layout"][(number + len(iac)) % len(OPTIONS["layout"])],
-        "snapstart": "yes" if (iac, network, setup) == SNAPSTART else "no",
-    }
-    for iac in OPTIONS["iac"]
-    for number, network in enumerate(OPTIONS["network"])
-    for setup in OPTIONS["atlas_setup"]
-]
+
+def pairs() -> Iterator[Any]:
+    """Each network with each set-up by each tool, and the other answers as they come.
+
+    Half of them have every two of the three together: the rest is for `--long`.
+    """
+    every = itertools.product(*(enumerate(OPTIONS[it]) for it in ("iac", "network", "atlas_setup")))
+    for (tool, iac), (number, network), (way, setup) in every:
+        answers = {
+            "network": network,
+            "atlas_setup": setup,
+            "iac": iac,
+            "auth": OPTIONS["auth"][(number + 1) % 2],
+            "layout": OPTIONS["layout"][number - 1],
+            "snapstart": "yes" if (iac, network, setup) == SNAPSTART else "no",
+        }
+        marks = () if (tool + number + way) % 2 else pytest.mark.long
+        yield pytest.param(answers, id="-".join(answers.values()), marks=marks)
 
 
 @pytest.fixture
@@ -83,7 +89,7 @@ def allow_cloudformation(desk: Desk) -> None:
 KEY = {"PublicKey": "abcdefgh", "PrivateKey": "01234567-89ab-cdef-0123-456789abcdef"}
 
 
-@pytest.mark.parametrize("answers", PAIRS, ids=lambda it: "-".join(it.values()))
+@pytest.mark.parametrize("answers", [*pairs()])
 def test_deploys_from_nothing_to_a_response(answers: Answers, sit: Callable[..., Desk]) -> None:
     """And again, which changes nothing, and takes it down, which leaves nothing."""
     desk = sit(**answers)

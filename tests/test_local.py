@@ -23,7 +23,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import Baker
-from tests.support.baking import TIDY, BakedProject, bake, combinations
+from tests.support.baking import TIDY, BakedProject, bake, in_turns
 from tests.support.certificates import Authority
 from tests.support.execution_environment import ExecutionEnvironment
 from tests.support.here import NEEDS_A_SHELL
@@ -151,7 +151,7 @@ def handler_of(project: BakedProject) -> tuple[Path, str, str]:
 @pytest.mark.parametrize(
     "answers",
     [
-        *(it for it in combinations("layout", "auth") if it.id != "web/iam"),
+        *in_turns("layout", "auth"),  # which the URI leaves no part in
         pytest.param({"api_auth": "jwt", "layout": "web"}, id="jwt/web"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Baker
+from tests.conftest import Baker, MypyCache
 from tests.support.atlas import Atlas
 from tests.support.baking import BakedProject, bake, combinations
 from tests.support.budget import TIERS, reserved_concurrency
@@ -50,7 +50,7 @@ def make(project: BakedProject, name: str, route: str = "", *, check: bool = Tru
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", PROJECTS)
 def test_what_it_adds_passes_all_checks(
-    answers: Answers, mongod: Mongod, mypy_cache: str, tmp_path: Path
+    answers: Answers, mongod: Mongod, mypy_cache: MypyCache, tmp_path: Path
 ) -> None:
     """Also twice and more in a row. What SAM and the CDK would deploy stays the same."""
     projects = {iac: bake(tmp_path / iac, **answers, iac=iac) for iac in ("sam", "cdk")}
@@ -60,7 +60,7 @@ def test_what_it_adds_passes_all_checks(
         project.run("ruff", "check")
         project.run("ruff", "format", "--check")
         tests = ["tests/test_client_placement.py", *(f"tests/test_{name}.py" for name in ADDED)]
-        project.run("mypy", "src", *tests, env={"MYPY_CACHE_DIR": mypy_cache})
+        project.run("mypy", "src", *tests, env=mypy_cache(project))
         if (answers["auth"], project.answers["iac"]) == ("password", "cdk"):
             tests.append("tests/test_infra.py")
         env = {"MONGODB_URI": mongod.uri}

@@ -16,7 +16,7 @@ import cfnlint  # type: ignore[import-untyped]
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conftest import Baker, Expand
+from tests.conftest import Baker, Expand, MypyCache
 from tests.support.atlas import Atlas
 from tests.support.baking import OPTIONS, PAIRED, TEMPLATE, BakedProject, bake, combinations
 from tests.support.cloudformation import Template
@@ -445,7 +445,7 @@ def test_ci(
     tools: dict[str, str],
     tmp_path: Path,
     mongod: Mongod,
-    mypy_cache: str,
+    mypy_cache: MypyCache,
 ) -> None:
     """Every step passes on a project as baked, and leaves no change behind."""
     project = bake(tmp_path, **answers)
@@ -453,7 +453,7 @@ def test_ci(
     runner = Runner(
         project.path,
         lambda *_: {},
-        environment={**tools, "MYPY_CACHE_DIR": mypy_cache},
+        environment=tools | mypy_cache(project),
         services={"MONGODB_URI": mongod.uri},
     )
     assert runner.run("ci.yml", "check") is not None

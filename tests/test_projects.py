@@ -2,13 +2,14 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Baker
+from tests.conftest import Baker, MypyCache
 from tests.support.baking import PAIRED, TIDY, combinations, stacks
 from tests.support.here import SAM
 from tests.support.mongod import Mongod, mongod_binary
@@ -20,12 +21,12 @@ PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", [*stacks(), *PAIRED])
 def test_passes_the_type_checker(
-    answers: dict[str, str], baked: Baker, mypy_cache: str, once: Once
+    answers: dict[str, str], baked: Baker, mypy_cache: MypyCache, once: Once
 ) -> None:
     project = baked(**answers)
 
     def mypy() -> None:
-        project.run(sys.executable, "-m", "mypy", env={"MYPY_CACHE_DIR": mypy_cache})
+        project.run(sys.executable, "-m", "mypy", env=mypy_cache(project))
 
     once.check(project, ("src/", "tests/", "infra/", "scripts/", "pyproject.toml"), mypy)
 
@@ -35,21 +36,43 @@ def test_passes_the_type_checker(
 def test_passes_its_own_tests(
     answers: dict[str, str], baked: Baker, mongod: Mongod, once: Once
 ) -> None:
-    """All but those of the CDK's app, which are below."""
+    """All but those of what deploys it, which are below: the others don't know what that is."""
     project = baked(**answers)
-    imported = [
+    imported = {
         file for file in project.files if file.startswith(("src/", "tests/")) and file[-3:] == ".py"
-    ]
-    imported += ["scripts/mongodb.py"]  # by conftest.py
+    }
+    imported |= {"scripts/mongodb.py", "scripts/build.py"}  # by conftest.py
 
     def own_tests() -> None:
-        command = [sys.executable, "-m", "pytest", "-q", f"--ignore={INFRA_TESTS}"]
+        others = [f"--ignore={it}" for it in (INFRA_TESTS, TEMPLATE_TESTS)]
+        command = [sys.executable, "-m", "pytest", "-q", *others]
         result = project.run(*command, env={"MONGODB_URI": mongod.uri})
         assert "skipped" not in result.stdout, result.stdout
 
-    once.check(project, tuple(set(imported) - {INFRA_TESTS}), own_tests)
+    once.check(project, tuple(imported - {INFRA_TESTS, TEMPLATE_TESTS, CONFTEST}), own_tests)
 
 
+@pytest.mark.parametrize("answers", combinations("layout", "auth"))
+def test_its_tests_do_not_know_what_deploys_it(answers: dict[str, str], baked: Baker) -> None:
+    """But for the path of the CDK's app."""
+    sam, cdk = (baked(**answers, iac=iac).read(CONFTEST) for iac in ("sam", "cdk"))
+    assert cdk.replace("sys.path.insert(0, str(PROJECT))\n", "") == sam
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "answers", [it for it in [*stacks(), *PAIRED] if it.values[0]["iac"] == "sam"]
+)
+def test_passes_its_own_tests_of_the_template(answers: dict[str, str], baked: Baker) -> None:
+    tests = runpy.run_path(str(baked(**answers).path / TEMPLATE_TESTS))
+    found = [it for name, it in tests.items() if name.startswith("test_")]
+    assert found
+    for test in found:
+        test()
+
+
+CONFTEST = "tests/conftest.py"
+TEMPLATE_TESTS = "tests/test_template.py"
 INFRA_TESTS = "tests/test_infra.py"
 CDK = [it for it in [*combinations(), *PAIRED] if it.values[0]["iac"] == "cdk"]
 

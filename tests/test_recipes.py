@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Baker
+from tests.conftest import Baker, MypyCache
 from tests.support.baking import PAIRED, BakedProject, combinations
 from tests.support.mongod import Mongod
 from tests.support.recipes import follow, recipes
@@ -57,7 +57,7 @@ def test_each_recipe_applies(answers: dict[str, str], baked: Baker, tmp_path: Pa
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", PROJECTS)
 def test_the_checks_pass_with_all_recipes(
-    answers: dict[str, str], baked: Baker, mongod: Mongod, mypy_cache: str, tmp_path: Path
+    answers: dict[str, str], baked: Baker, mongod: Mongod, mypy_cache: MypyCache, tmp_path: Path
 ) -> None:
     project = copy(baked(**answers), tmp_path / "project")
     for recipe in recipes(project).values():
@@ -65,7 +65,7 @@ def test_the_checks_pass_with_all_recipes(
 
     project.run("ruff", "check")
     project.run("ruff", "format", "--check")
-    project.run("mypy", "src", "scripts", "tests", env={"MYPY_CACHE_DIR": mypy_cache})
+    project.run("mypy", "src", "scripts", "tests", env=mypy_cache(project))
     tests = project.run(sys.executable, "-m", "pytest", "-q", env={"MONGODB_URI": mongod.uri})
     assert " passed" in tests.stdout
     if answers["iac"] == "sam":

@@ -1,8 +1,7 @@
 """The settings of projects with iac=cdk: SAM's parameters, and a sentence for each fault."""
 
-import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from tests.support.baking import PAIRED, TEMPLATE, BakedProject, bake, combinati
 from tests.support.cloudformation import Template
 from tests.support.here import UV
 from tests.support.parameters import existing_vpc, scenarios
-from tests.support.templates import run_cdk
+from tests.support.templates import cdk_process
 from tests.test_deploy import CDK
 from tests.test_networks import BAD
 
@@ -29,40 +28,46 @@ WITH_VPC = [it for it in MATRIX if it.values[0]["network"] != "public"]
 NAT = {"network": "nat", "atlas_setup": "cli"}
 HOST = {"ClusterHost": "cluster0.ab1cd.mongodb.net"}
 
-# Loading the CDK takes seconds, so one process reads the settings of many contexts.
+# Loading the CDK takes seconds, so one process reads the settings of many projects and contexts.
 _READ = """
 import dataclasses, importlib, json, sys
 from aws_cdk import App
 
-project, contexts = json.load(sys.stdin)
-sys.path.insert(0, project)
-settings = importlib.import_module("infra.settings")
-print(json.dumps([[it.name, it.default, dict(it.metadata)]
-                  for it in dataclasses.fields(settings.Settings)], default=lambda _: None))
-for context in contexts:
-    try:
-        found = dataclasses.asdict(settings.read_settings(App(context=context).node))
-    except SystemExit as error:
-        found = str(error)
-    print(json.dumps(found))
+for line in sys.stdin:
+    project, contexts = json.loads(line)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "infra"]:
+        del sys.modules[name]
+    sys.path.insert(0, project)
+    importlib.invalidate_caches()
+    settings = importlib.import_module("infra.settings")
+    sys.path.remove(project)
+    found = [[[it.name, it.default, dict(it.metadata)]
+              for it in dataclasses.fields(settings.Settings)]]
+    for context in contexts:
+        try:
+            read = settings.read_settings(App(context=context).node)
+            found.append(dataclasses.asdict(read))
+        except SystemExit as error:
+            found.append(str(error))
+    print(json.dumps(found, default=lambda _: None), flush=True)
 """
 
 
-@pytest.fixture
-def read(baked: Baker) -> Read:
+@pytest.fixture(scope="module")
+def read(baked: Baker) -> Iterator[Read]:
     """`read(answers, contexts)`: for each context, its settings or what is said; first the fields.
 
     A context has the environments of the project's cdk.json, the default one without StackName.
     """
+    with cdk_process(_READ) as ask:
 
-    def get(answers: Answers, contexts: list[Context]) -> list[Any]:
-        project = baked(**answers | {"iac": "cdk"})
-        text = json.dumps([str(project.path), [{**context_of(project), **it} for it in contexts]])
-        done = run_cdk(_READ, text)
-        assert done.returncode == 0, done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        def get(answers: Answers, contexts: list[Context]) -> list[Any]:
+            project = baked(**answers | {"iac": "cdk"})
+            given = [{**context_of(project), **it} for it in contexts]
+            found: list[Any] = ask([str(project.path), given])
+            return found
 
-    return get
+        yield get
 
 
 def context_of(project: BakedProject) -> Context:

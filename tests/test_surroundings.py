@@ -159,8 +159,9 @@ def test_says_before_the_first_test_that_a_user_will_not_do(
     assert "hunter2" not in output
 
 
-@pytest.mark.parametrize("mode", ["prepend", "append", "importlib"])
-@pytest.mark.parametrize("iac", ["sam", "cdk"])
+@pytest.mark.parametrize(
+    ("mode", "iac"), [("prepend", "sam"), ("append", "cdk"), ("importlib", "cdk")]
+)
 def test_they_run_from_any_folder_by_any_import_mode(
     mode: str, iac: str, baked: Baker, mongod: Mongod, tmp_path: Path
 ) -> None:

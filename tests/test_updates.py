@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Expand
+from tests.conftest import Expand, MypyCache
 from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake
 from tests.support.cloudformation import Template, expand
 from tests.support.documents import Document
 from tests.support.local_aws import LocalAws
 from tests.support.mongod import Mongod
+from tests.support.parameters import required
 from tests.support.repository import Repository, releases
-from tests.support.templates import Synthesis, cdk_template, synthesise
+from tests.support.templates import Synthesis, synthesise
 from tests.test_cdk_deploy import bootstrap, deploy
 
 # What its owners add to a project of 0.1.0: a function with its route and its test.
@@ -220,7 +221,7 @@ def keep(project: Path) -> None:
 
 @pytest.mark.slow
 def test_a_stack_is_kept_when_its_project_moves_to_the_cdk(
-    repository: Repository, mypy_cache: str, tmp_path: Path
+    repository: Repository, mypy_cache: MypyCache, tmp_path: Path
 ) -> None:
     """From the oldest release, by docs/keeping-a-stack.md, in a local AWS."""
     path = make(repository, tmp_path, layout="multi", auth="password", network="nat")
@@ -238,7 +239,7 @@ def test_a_stack_is_kept_when_its_project_moves_to_the_cdk(
     assert not re.findall(r"^(?:U.|.U|AA) (.+)$|^.. (.+\.rej)$", status, re.MULTILINE), status
     keep(path)
     for tool in (("ruff", "check"), ("ruff", "format", "--check"), ("mypy", "infra")):
-        project.run(*tool, env={"MYPY_CACHE_DIR": mypy_cache})
+        project.run(*tool, env=mypy_cache(project))
     host = "cluster0.ab1cd.mongodb.net"
     synthesis = Synthesis(project, {"ClusterHost": host}, tmp_path / "cdk.out")
     synthesise([synthesis])
@@ -273,17 +274,27 @@ def secret_of(aws: LocalAws) -> str:
     return f"{arn} {found['SecretString']}"
 
 
+KEPT = [
+    {"layout": layout, "auth": auth, "network": network, "atlas_setup": "stack"}
+    for layout, auth in (("single", "password"), ("multi-lambda", "iam"))
+    for network in OPTIONS["network"]
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("network", OPTIONS["network"])
-def test_kept_resources_are_sams(network: str, expanded: Expand, tmp_path: Path) -> None:
+def test_kept_resources_are_sams(expanded: Expand, tmp_path: Path) -> None:
     """Of the same type, so that a stack of L1 constructs, which had SAM's logical IDs, is kept."""
-    for layout, auth in (("single", "password"), ("multi-lambda", "iam")):
-        answers = {"layout": layout, "auth": auth, "network": network, "atlas_setup": "stack"}
-        sam = expanded(**answers, iac="sam")["Resources"]
-        project = bake(tmp_path / layout, **answers, iac="cdk")
+    syntheses = []
+    for answers in KEPT:
+        folder = tmp_path / "-".join(answers.values())
+        project = bake(folder, **answers, iac="cdk")
         keep(project.path)
-        cdk = cdk_template(project, tmp_path / layout / "cdk.out")["Resources"]
-        kinds = {name: it["Type"] for name, it in cdk.items()}
+        values = required(answers["network"], answers["atlas_setup"])
+        syntheses.append(Synthesis(project, values, folder / "cdk.out"))
+    synthesise(syntheses)
+    for answers, synthesis in zip(KEPT, syntheses, strict=True):
+        sam = expanded(**answers, iac="sam")["Resources"]
+        kinds = {name: it["Type"] for name, it in synthesis.template["Resources"].items()}
         assert all(sam[name]["Type"] == kinds[name] for name in sam.keys() & kinds.keys())
         newer = {"Dashboard", "DatabaseSecretRotation", "RotationRole"}  # than L1 constructs
         replaced = {it["Type"] for name, it in sam.items() if name not in kinds.keys() | newer}
@@ -296,7 +307,7 @@ def test_kept_resources_are_sams(network: str, expanded: Expand, tmp_path: Path)
             "AWS::EC2::SecurityGroupEgress",
             "AWS::EC2::SecurityGroupIngress",
             "AWS::Lambda::Permission",
-        }
+        }, answers
 
 
 def shell(repository: Repository, project: Path, command: str) -> None:

@@ -213,8 +213,12 @@ class Coast:
         with ThreadPoolExecutor(len(crowd.environments)) as pool:
             calls = [pool.submit(call, number) for number in range(len(crowd.environments))]
             began = time.monotonic()
-            strike()
-            struck.wait()
+            try:
+                strike()
+                struck.wait()
+            except BaseException:
+                struck.abort()  # the pool waits for the callers, and they wait here
+                raise
             return [it.result() for it in calls]
 
     def _watch(self) -> Callable[..., Storm]:

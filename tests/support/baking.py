@@ -233,6 +233,18 @@ def combinations(*names: str) -> list[Any]:
     ]
 
 
+def in_turns(name: str, *others: str) -> list[Any]:
+    """Each choice of an option, while those of the others take turns, as `combinations` has them.
+
+    For what any of the others could change, but not more for one choice than for another.
+    """
+    choices = zip(OPTIONS[name], *(itertools.cycle(OPTIONS[it]) for it in others), strict=False)
+    return [
+        pytest.param(dict(zip((name, *others), values, strict=True)), id="/".join(values))
+        for values in choices
+    ]
+
+
 def stacks(*names: str) -> list[Any]:
     """`combinations`, but half of those of `layout=web`, whose stack is that of `multi` but for its
     routes: each network with each way to set it up, where the ways to sign in take turns.

@@ -80,8 +80,11 @@ STRUCTURE = _fields(
         ),
     },
 )
-_METRIC = _fields(id=_ID, **_RENDERED)
-_EXPRESSION = _fields(("expression",), expression=_TEXT, id=_ID, **_RENDERED)
+_BODY = jsonschema.Draft202012Validator(STRUCTURE)
+_METRIC = jsonschema.Draft202012Validator(_fields(id=_ID, **_RENDERED))
+_EXPRESSION = jsonschema.Draft202012Validator(
+    _fields(("expression",), expression=_TEXT, id=_ID, **_RENDERED)
+)
 _WIDE, _SIZE = 24, 6  # of the grid, and of a widget that doesn't say
 
 
@@ -92,7 +95,7 @@ def shown(body: str) -> list[dict[str, Any]]:
     """
     try:
         parsed = json.loads(body)
-        jsonschema.validate(parsed, STRUCTURE)
+        _BODY.validate(parsed)
         widgets = parsed.pop("widgets")
         x, y, height = 0, 0, 0
         for widget in widgets:
@@ -120,7 +123,7 @@ def _graph(properties: dict[str, Any]) -> dict[str, Any]:
     for number, entry in enumerate(properties.pop("metrics")):
         entry = list(entry)
         options = entry.pop() if isinstance(entry[-1], dict) else {}
-        jsonschema.validate(options, _METRIC if entry else _EXPRESSION)
+        (_METRIC if entry else _EXPRESSION).validate(options)
         options = ({**common} if entry else {}) | options
         visible, name = options.pop("visible", True), options.pop("id", f"number{number}")
         if entry:

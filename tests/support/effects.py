@@ -12,6 +12,8 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from tests.support.cloudformation import Plan
@@ -138,7 +140,8 @@ class _Effects:
                 return self._spell(text).split(separator)
             case {"Fn::Select": [index, {"Fn::Cidr": [block, _, bits]}], **rest} if not rest:
                 network = ipaddress.ip_network(self._spell(block))
-                return str([*network.subnets(new_prefix=32 - int(bits))][int(index)])
+                blocks = islice(network.subnets(new_prefix=32 - int(bits)), int(index) + 1)
+                return str([*blocks][int(index)])
         return {name: self._spell(it) for name, it in node.items()}
 
     def _substitute(self, text: str, variables: Mapping[str, str]) -> str:
@@ -215,7 +218,7 @@ class _Effects:
         return it
 
     def _add_aws_cloudwatch_dashboard(self, _: str, it: Properties) -> Properties:
-        return it | {"DashboardBody": shown(it["DashboardBody"])}
+        return it | {"DashboardBody": _shown(it["DashboardBody"])}
 
     def _add_aws_ec2_vpcendpoint(self, _: str, it: Properties) -> Properties:
         if "PolicyDocument" in it:
@@ -419,6 +422,11 @@ _SIGNED = {
 def _parameter(name: str) -> Properties:
     """Return how SAM's document says that a path has a parameter."""
     return {"name": name, "in": "path", "required": "true"}
+
+
+@lru_cache  # which a sweep of changes asks for thousands of times
+def _shown(body: str) -> list[Properties]:
+    return shown(body)
 
 
 def _sort(items: Any) -> None:

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 
 from tests.support.baking import OPTIONS
 
-PRIVATE = ["private-endpoint", "peering"]
+PRIVATE_HOSTS = {
+    "private-endpoint": ["cluster0-pl-0.ab1cd.mongodb.net", "cluster0-pl-0-lb.ab1cd.mongodb.net"],
+    "peering": ["cluster0-pri.ab1cd.mongodb.net"],
+}
+"""The names that Atlas gives a cluster within a network: the second is optimised for shards."""
+
+PRIVATE = list(PRIVATE_HOSTS)
 """The networks from which only what has an endpoint is reached."""
 
 
@@ -55,9 +61,11 @@ def scenarios(answers: Mapping[str, str]) -> dict[str, dict[str, str]]:
     chosen = {"ReservedConcurrency": "7", "ConnectionOptions": options, "AlarmTopicArn": topic}
     if answers["api_auth"] == "jwt":
         chosen["CorsOrigins"] = "https://app.example.com,http://localhost:5173"
+    rotated = {"RotationAdminSecretArn": ADMIN_SECRET, "AtlasProjectId": PROJECT}
+    # Of which a rotation wants the public one.
+    private, optimised, *_ = *PRIVATE_HOSTS.get(network, []), *[new["ClusterHost"]] * 2
     if answers["auth"] == "password":
-        chosen["RotationAdminSecretArn"] = ADMIN_SECRET
-        chosen["AtlasProjectId"] = PROJECT
+        chosen |= rotated | {"ClusterHost": private}
     if stack:
         chosen["AtlasProfile"] = "other"
     if network == "public":
@@ -66,6 +74,8 @@ def scenarios(answers: Mapping[str, str]) -> dict[str, dict[str, str]]:
     chosen["VpcCidr"] = "172.20.0.0/16" if network == "peering" else "10.9.0.0/16"
     existing = new | existing_vpc(answers["auth"], network)
     others = {"ReservedConcurrency": "0"}
+    if answers["auth"] == "password":
+        others |= rotated | {"ClusterHost": optimised}
     if network == "nat":
         others["NatAddressB"] = "203.0.113.11"
     if network == "peering":

@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple
 
 from tests.support.baking import BakedProject
 from tests.support.cloudformation import Plan, Template, expand, plan
@@ -94,13 +96,49 @@ def synthesise(syntheses: Iterable[Synthesis]) -> None:
 
 def run_cdk(program: str, text: str) -> subprocess.CompletedProcess[str]:
     """Run a Python program that uses the CDK, away from any AWS account."""
-    environment = {name: it for name, it in os.environ.items() if not name.startswith("AWS_")}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     return subprocess.run(
         [sys.executable, "-B", "-c", program],
         input=text,
-        env=environment,
+        env=_no_account(),
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@contextmanager
+def cdk_process(program: str) -> Iterator[Callable[[Any], Any]]:
+    """Run such a program for as long as it is asked: for each line of JSON it prints another.
+
+    Asking it raises an AssertionError with what it says if it has ended.
+    """
+    with (
+        TemporaryFile("w+", encoding="utf-8") as errors,
+        subprocess.Popen(
+            [sys.executable, "-B", "-c", program],
+            env=_no_account(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
+        requests, answers = process.stdin, process.stdout
+        assert requests
+        assert answers
+
+        def ask(request: Any) -> Any:
+            print(json.dumps(request), file=requests, flush=True)
+            if not (line := answers.readline()):
+                errors.seek(0)
+                raise AssertionError(errors.read())
+            return json.loads(line)
+
+        yield ask
+        requests.close()
+
+
+def _no_account() -> dict[str, str]:
+    environment = {name: it for name, it in os.environ.items() if not name.startswith("AWS_")}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    return environment
