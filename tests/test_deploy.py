@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import Baker
 from tests.lab.leaks import Canaries, LeakError
 from tests.support.atlas import Atlas
-from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations
+from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations, in_turns
 from tests.support.budget import TIERS, reserved_concurrency
 from tests.support.dashboards import shown
 from tests.support.here import HERE, SAM, UV, bake_here
@@ -22,9 +22,10 @@ pytestmark = pytest.mark.slow
 
 CDK = (str(TEMPLATE / ".venv/bin/node"), str(TEMPLATE / ".tools/cdk/node_modules/.bin/cdk"))
 
+# What is left out, test_deploy_command.py deploys with each tool.
+BY_COMMAND = [it.id for it in in_turns("layout", "auth")]
 DEPLOYED = [
-    # What is left out, test_deploy_command.py deploys with each tool.
-    *(it for it in combinations("layout", "auth") if it.id != "web/password"),
+    *(it for it in combinations("layout", "auth") if it.id not in BY_COMMAND),
     *(
         pytest.param({"layout": layout, "auth": auth, "iac": "cdk"}, id=f"{layout}/{auth}/cdk")
         for layout, auth in [("web", "iam"), ("multi-lambda", "password")]
@@ -131,15 +132,17 @@ def deployed(
 
 
 def deploy(project: BakedProject, aws: LocalAws, **values: str) -> None:
-    """Build and deploy the project."""
+    """Build and deploy the project, or deploy it again with other values."""
     environment = aws.environment | UV
     if project.answers["iac"] == "sam":
+        first = [SAM, "build"]
         given = [f"{name}={value}" for name, value in values.items()]
-        project.run(SAM, "build", env=environment)
         command = [SAM, "deploy", "--no-confirm-changeset", "--parameter-overrides", *given]
     else:
-        project.run(*CDK, "bootstrap", *context(values), env=environment)
+        first = [*CDK, "bootstrap", *context(values)]
         command = [*CDK, "deploy", "--require-approval", "never", *context(values)]
+    if not {".aws-sam", "cdk.out"} & {it.name for it in project.path.iterdir()}:
+        project.run(*first, env=environment)
     project.run(*command, env=environment)
 
 

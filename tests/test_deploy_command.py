@@ -20,7 +20,7 @@ from pymongo import MongoClient
 from tests.lab.leaks import Canaries
 from tests.support.atlas import Atlas
 from tests.support.atlas_control_plane import ControlPlane
-from tests.support.baking import OPTIONS, BakedProject
+from tests.support.baking import OPTIONS, BakedProject, in_turns
 from tests.support.desk import Desk
 from tests.support.here import bake_here
 from tests.support.local_aws import LocalAws
@@ -40,14 +40,14 @@ def pairs() -> Iterator[Any]:
 
     Half of them have every two of the three together: the rest is for `--long`.
     """
+    others = in_turns("layout", "auth")
     every = itertools.product(*(enumerate(OPTIONS[it]) for it in ("iac", "network", "atlas_setup")))
     for (tool, iac), (number, network), (way, setup) in every:
         answers = {
             "network": network,
             "atlas_setup": setup,
             "iac": iac,
-            "auth": OPTIONS["auth"][(number + 1) % 2],
-            "layout": OPTIONS["layout"][number - 1],
+            **others[number - 1].values[0],
             "snapstart": "yes" if (iac, network, setup) == SNAPSTART else "no",
         }
         marks = () if (tool + number + way) % 2 else pytest.mark.long

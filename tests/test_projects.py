@@ -21,14 +21,12 @@ PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", [*stacks(), *PAIRED])
 def test_passes_the_type_checker(
-    answers: dict[str, str], baked: Baker, mypy_cache: MypyCache, once: Once
+    answers: dict[str, str], baked: Baker, mypy_cache: MypyCache, once: Once, long: bool
 ) -> None:
+    """Those that between them have each file as it stands in any of them, or all by `--long`."""
     project = baked(**answers)
-
-    def mypy() -> None:
+    if once.news(project, ("src/", "tests/", "infra/", "scripts/", "pyproject.toml")) or long:
         project.run(sys.executable, "-m", "mypy", env=mypy_cache(project))
-
-    once.check(project, ("src/", "tests/", "infra/", "scripts/", "pyproject.toml"), mypy)
 
 
 @pytest.mark.slow

@@ -11,7 +11,6 @@ authenticated; who has to log in then can't.
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 import time
@@ -23,7 +22,7 @@ from tests.lab.cluster import DATABASE, Cluster
 from tests.lab.deployed import Deployed
 from tests.lab.faults import MAX_IDLE, TIMEOUT
 from tests.lab.leaks import Canaries
-from tests.support.execution_environment import ExecutionEnvironment
+from tests.support.execution_environment import ExecutionEnvironment, json_records
 
 REFUSED = "MongoDB refuses the password in the secret: is it the database user's?"
 # How often, per invocation, an environment is idle until its connection is given up, and how often
@@ -89,10 +88,9 @@ class Rotation:
     def refused(self) -> int:
         """Logins of the user that the server has refused."""
         [node] = self._cluster.members
-        lines = (json.loads(line) for line in node.log.read_text("utf-8").splitlines())
         return sum(
             it["msg"] == "Authentication failed" and it["attr"]["principalName"] == self._user
-            for it in lines
+            for it in json_records(node.log.read_text("utf-8"))  # the last line may be half-written
         )
 
     def _value(self) -> dict[str, str]:

@@ -116,19 +116,13 @@ def open_standalone() -> Iterator[Mongod]:
         yield mongod
 
 
-@pytest.fixture(scope="module")
-def many(request: pytest.FixtureRequest) -> bool:
-    """Whether to take the minutes that it takes to start so many."""
-    return bool(request.config.getoption("--long"))
-
-
 @pytest.mark.parametrize("answers", [it for it in EVERY if it.id != "web/password"])
 def test_replica_set(
     answers: dict[str, str],
     deployed: Deployer,
     cluster: Cluster,
     stack: ExitStack,
-    many: bool,
+    long: bool,
     figure: Callable[[str], None],
 ) -> None:
     layout, auth = answers["layout"], answers["auth"]
@@ -138,7 +132,7 @@ def test_replica_set(
     variables = cluster.environment | cluster.sign_in("iam" if auth == "iam" else "password")
     variables |= project.variables(cluster.atlas.host, heartbeatFrequencyMS="500")
     nodes = Nodes(members, [cluster.proxy(it) for it in members], variables)
-    numbers = (*ENVIRONMENTS, MANY) if many or (layout, auth) == ("single", "iam") else ENVIRONMENTS
+    numbers = (*ENVIRONMENTS, MANY) if long or (layout, auth) == ("single", "iam") else ENVIRONMENTS
 
     figure(count(Service(project, variables, stack), nodes, numbers))
 
@@ -151,14 +145,14 @@ def test_standalone(
     open_standalone: Mongod,
     canaries: Canaries,
     stack: ExitStack,
-    many: bool,
+    long: bool,
     figure: Callable[[str], None],
 ) -> None:
     project = deployed(layout=answers["layout"], auth=answers["auth"])
     mongod = standalone if answers["auth"] == "password" else open_standalone
     nodes = alone(mongod, project, canaries, stack)
 
-    numbers = (*ENVIRONMENTS, MANY) if many else ENVIRONMENTS
+    numbers = (*ENVIRONMENTS, MANY) if long else ENVIRONMENTS
     figure(count(Service(project, nodes.variables, stack), nodes, numbers))
 
 

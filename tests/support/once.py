@@ -2,7 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from tests.support.baking import BakedProject
@@ -25,6 +26,20 @@ class Once:
         `parts` are beginnings of paths, such as `src/`. Raises as `run` does.
         """
         self.run(f"{run.__name__}-{digest(project, parts)}", run)
+
+    def news(self, project: BakedProject, parts: tuple[str, ...]) -> list[str]:
+        """Return the files below the parts that no project which was asked about had as they are.
+
+        What is named here is taken to be checked from now on, in all processes.
+        """
+        found = []
+        for name, content in sorted(project.contents.items()):
+            if name.startswith(parts):
+                claimed = self._folder / f"{digest_of({name: content})}.claimed"
+                with suppress(FileExistsError):
+                    claimed.touch(exist_ok=False)
+                    found.append(name)
+        return found
 
     def run(self, name: str, task: Callable[[], object]) -> None:
         """Run the task of that name, or wait until another process has.
@@ -60,8 +75,12 @@ class Once:
 
 def digest(project: BakedProject, parts: tuple[str, ...]) -> str:
     """Sum up the names and the contents of the files whose paths begin with one of the parts."""
+    return digest_of({name: it for name, it in project.contents.items() if name.startswith(parts)})
+
+
+def digest_of(contents: Mapping[str, bytes]) -> str:
+    """Sum up files by their names and contents."""
     total = hashlib.sha256()
-    for name, content in sorted(project.contents.items()):
-        if name.startswith(parts):
-            total.update(f"{name} {len(content)}\n".encode() + content)
+    for name, content in sorted(contents.items()):
+        total.update(f"{name} {len(content)}\n".encode() + content)
     return total.hexdigest()[:16]
