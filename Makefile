@@ -55,7 +55,7 @@ $(UV): requirements/uv.txt
 	@touch $@
 
 .PHONY: check
-check: .venv/.synced ## the fast tests, under a minute
+check: .venv/.synced ## the fast tests, in a minute or two
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
