@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import Baker
 from tests.lab.leaks import Canaries, LeakError
 from tests.support.atlas import Atlas
-from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, combinations, in_turns
+from tests.support.baking import OPTIONS, TEMPLATE, BakedProject, bake, in_turns
 from tests.support.budget import TIERS, reserved_concurrency
 from tests.support.dashboards import shown
 from tests.support.here import HERE, SAM, UV, bake_here
@@ -22,10 +22,12 @@ pytestmark = pytest.mark.slow
 
 CDK = (str(TEMPLATE / ".venv/bin/node"), str(TEMPLATE / ".tools/cdk/node_modules/.bin/cdk"))
 
-# What is left out, test_deploy_command.py deploys with each tool.
-BY_COMMAND = [it.id for it in in_turns("layout", "auth")]
+# Those whose turn it is in test_deploy_command.py are deployed there, with each tool.
 DEPLOYED = [
-    *(it for it in combinations("layout", "auth") if it.id not in BY_COMMAND),
+    *(
+        pytest.param(*it.values, id=it.id, marks=() if it.marks else pytest.mark.long)
+        for it in in_turns("layout", "auth")
+    ),
     *(
         pytest.param({"layout": layout, "auth": auth, "iac": "cdk"}, id=f"{layout}/{auth}/cdk")
         for layout, auth in [("web", "iam"), ("multi-lambda", "password")]

@@ -40,7 +40,7 @@ def pairs() -> Iterator[Any]:
 
     Half of them have every two of the three together: the rest is for `--long`.
     """
-    others = in_turns("layout", "auth")
+    others = [it for it in in_turns("layout", "auth") if not it.marks]
     every = itertools.product(*(enumerate(OPTIONS[it]) for it in ("iac", "network", "atlas_setup")))
     for (tool, iac), (number, network), (way, setup) in every:
         answers = {

@@ -160,7 +160,15 @@ def test_says_before_the_first_test_that_a_user_will_not_do(
 
 
 @pytest.mark.parametrize(
-    ("mode", "iac"), [("prepend", "sam"), ("append", "cdk"), ("importlib", "cdk")]
+    ("mode", "iac"),
+    [
+        ("prepend", "sam"),
+        ("append", "cdk"),
+        ("importlib", "cdk"),
+        pytest.param("prepend", "cdk", marks=pytest.mark.long),
+        pytest.param("append", "sam", marks=pytest.mark.long),
+        pytest.param("importlib", "sam", marks=pytest.mark.long),
+    ],
 )
 def test_they_run_from_any_folder_by_any_import_mode(
     mode: str, iac: str, baked: Baker, mongod: Mongod, tmp_path: Path

@@ -234,14 +234,14 @@ def combinations(*names: str) -> list[Any]:
 
 
 def in_turns(name: str, *others: str) -> list[Any]:
-    """Each choice of an option, while those of the others take turns, as `combinations` has them.
-
-    For what any of the others could change, but not more for one choice than for another.
+    """`combinations` of which `--long` alone takes all, and other runs each choice of the first
+    option, while those of the others take turns.
     """
-    choices = zip(OPTIONS[name], *(itertools.cycle(OPTIONS[it]) for it in others), strict=False)
+    turns = zip(OPTIONS[name], *(itertools.cycle(OPTIONS[it]) for it in others), strict=False)
+    ids = {"/".join(values) for values in turns}
     return [
-        pytest.param(dict(zip((name, *others), values, strict=True)), id="/".join(values))
-        for values in choices
+        pytest.param(*it.values, id=it.id, marks=() if it.id in ids else pytest.mark.long)
+        for it in combinations(name, *others)
     ]
 
 
