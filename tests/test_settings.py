@@ -30,17 +30,12 @@ HOST = {"ClusterHost": "cluster0.ab1cd.mongodb.net"}
 
 # Loading the CDK takes seconds, so one process reads the settings of many projects and contexts.
 _READ = """
-import dataclasses, importlib, json, sys
+import dataclasses, json
 from aws_cdk import App
 
 for line in sys.stdin:
     project, contexts = json.loads(line)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "infra"]:
-        del sys.modules[name]
-    sys.path.insert(0, project)
-    importlib.invalidate_caches()
-    settings = importlib.import_module("infra.settings")
-    sys.path.remove(project)
+    settings = load(project, "infra.settings")
     found = [[[it.name, it.default, dict(it.metadata)]
               for it in dataclasses.fields(settings.Settings)]]
     for context in contexts:

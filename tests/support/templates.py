@@ -14,21 +14,30 @@ from tests.support.baking import BakedProject
 from tests.support.cloudformation import Plan, Template, expand, plan
 from tests.support.parameters import REQUIRING, required
 
-# Loading the CDK takes seconds and a stack a tenth of one, so one process synthesises many.
-_SYNTHESISE = """
-import importlib, json, sys
-from pathlib import Path
+# What programs that use the CDK begin with: each project has modules of the same names.
+_LOAD = """
+import importlib, sys
 
-for project, settings, folder in json.load(sys.stdin):
+def load(project, module):
     for name in [name for name in sys.modules if name.partition(".")[0] == "infra"]:
         del sys.modules[name]
     sys.path.insert(0, project)
     importlib.invalidate_caches()
+    try:
+        return importlib.import_module(module)
+    finally:
+        sys.path.remove(project)
+"""
+# Loading the CDK takes seconds and a stack a tenth of one, so one process synthesises many.
+_SYNTHESISE = """
+import json
+from pathlib import Path
+
+for project, settings, folder in json.load(sys.stdin):
     context = json.loads(Path(project, "cdk.json").read_text("utf-8"))["context"]
     context["default"] |= settings
     context["aws:cdk:bundling-stacks"] = []
-    importlib.import_module("infra.app").make_app(context=context, outdir=folder).synth()
-    sys.path.remove(project)
+    load(project, "infra.app").make_app(context=context, outdir=folder).synth()
 """
 
 
@@ -95,9 +104,12 @@ def synthesise(syntheses: Iterable[Synthesis]) -> None:
 
 
 def run_cdk(program: str, text: str) -> subprocess.CompletedProcess[str]:
-    """Run a Python program that uses the CDK, away from any AWS account."""
+    """Run a Python program that uses the CDK, away from any AWS account.
+
+    It has `load(project, module)`, which imports a module of a project anew.
+    """
     return subprocess.run(
-        [sys.executable, "-B", "-c", program],
+        [sys.executable, "-B", "-c", _LOAD + program],
         input=text,
         env=_no_account(),
         capture_output=True,
@@ -115,7 +127,7 @@ def cdk_process(program: str) -> Iterator[Callable[[Any], Any]]:
     with (
         TemporaryFile("w+", encoding="utf-8") as errors,
         subprocess.Popen(
-            [sys.executable, "-B", "-c", program],
+            [sys.executable, "-B", "-c", _LOAD + program],
             env=_no_account(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
